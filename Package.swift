@@ -1,0 +1,121 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "layoutd",
+    products: [
+        .library(name: "LayoutClient", targets: ["LayoutClient"]),
+        .executable(name: "layoutd", targets: ["layoutd"]),
+        .executable(name: "layoutctl", targets: ["layoutctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // The pure core: no Foundation, no clock, no I/O.
+        .target(name: "LayoutCore", swiftSettings: swiftSettings),
+        .target(name: "Sessions", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
+        .target(name: "LeaseEngine", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
+        .target(name: "LayoutHolder", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
+
+        // The protocol.
+        .systemLibrary(name: "CTIRPC", pkgConfig: "libtirpc", providers: [.apt(["libtirpc-dev"])]),
+        .target(name: "CLayoutXDR", dependencies: ["CTIRPC"], cSettings: cSettings),
+        .target(name: "LayoutXDR", dependencies: ["LayoutCore", "CLayoutXDR", "CTIRPC", nioCore], swiftSettings: swiftSettings),
+        .target(name: "ONCRPC", dependencies: ["CTIRPC", "CLinuxFiles", nioCore, nioPosix], swiftSettings: swiftSettings),
+
+        // Linux.
+        .target(name: "CLinuxFiles", cSettings: cSettings),
+        .target(name: "LinuxFiles", dependencies: ["LayoutCore", "CLinuxFiles"], swiftSettings: swiftSettings),
+        .target(name: "CMappedWindows", cSettings: cSettings),
+        .target(name: "MappedWindows", dependencies: ["LayoutCore", "CMappedWindows"], swiftSettings: swiftSettings),
+
+        // The shells.
+        .target(
+            name: "LayoutServer",
+            dependencies: [
+                "LayoutCore", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", nioCore, nioPosix, logging,
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .target(
+            name: "LayoutClient",
+            dependencies: [
+                "LayoutCore", "Sessions", "LayoutHolder", "LayoutXDR", "ONCRPC", "LinuxFiles", "MappedWindows", nioCore,
+                nioPosix, logging,
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "layoutd",
+            dependencies: ["LayoutServer", argumentParser, lifecycle, logging],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "layoutctl",
+            dependencies: ["LayoutClient", "LayoutCore", "LayoutXDR", argumentParser, logging],
+            swiftSettings: swiftSettings
+        ),
+
+        // Tests.
+        .target(
+            name: "TestSupport",
+            dependencies: ["LinuxFiles", "LayoutCore"],
+            path: "Tests/TestSupport",
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(name: "LayoutCoreTests", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
+        .testTarget(name: "SessionsTests", dependencies: ["Sessions", "LayoutCore"], swiftSettings: swiftSettings),
+        .testTarget(name: "LeaseEngineTests", dependencies: ["LeaseEngine", "LayoutCore"], swiftSettings: swiftSettings),
+        .testTarget(name: "LayoutHolderTests", dependencies: ["LayoutHolder", "LayoutCore"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "LayoutXDRTests",
+            dependencies: ["LayoutXDR", "LayoutCore", "CLayoutXDR", nioCore],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "ONCRPCTests",
+            dependencies: ["ONCRPC", nioCore, nioPosix, nioEmbedded],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "LinuxFilesTests",
+            dependencies: ["LinuxFiles", "LayoutCore", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "MappedWindowsTests",
+            dependencies: ["MappedWindows", "CMappedWindows", "LayoutCore", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["LayoutClient", "LayoutServer", "LayoutCore", "LayoutXDR", "ONCRPC", "LinuxFiles", "TestSupport", nioCore, nioPosix],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,3 @@
+#ifndef CLinuxFiles_H
+#define CLinuxFiles_H
+#endif

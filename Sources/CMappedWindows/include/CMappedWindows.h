@@ -1,0 +1,3 @@
+#ifndef CMappedWindows_H
+#define CMappedWindows_H
+#endif
