@@ -1,0 +1,245 @@
+package import LayoutCore
+
+extension LeaseEngine {
+    mutating func changeRequested(
+        _ id: ChangeID,
+        _ request: ChangeRequest,
+        at now: Instant,
+        _ actions: inout [Action]
+    ) {
+        precondition(!request.parts.isEmpty && self.changes[id] == nil, "\(id) has no part, or is there already")
+        guard self.changes.count < self.configuration.changesMax else {
+            self.statistics.changesDelayed += 1
+            actions.append(.refuseChange(id, Refusal(.delay, "too many mapping changes wait; try again")))
+            return
+        }
+        for part in request.parts {
+            if let refusal = self.exclusiveConflict(part, request.requester) {
+                self.statistics.changesFailed += 1
+                actions.append(.refuseChange(id, refusal))
+                return
+            }
+        }
+        // The barrier goes up before holders are looked at: from here on no overlapping layout is granted.
+        self.changes[id] = Change(
+            request: request,
+            requestedAt: now,
+            phases: Array(repeating: .queued, count: request.parts.count)
+        )
+        for (index, part) in request.parts.enumerated() {
+            self.files[part.file, default: File()].queue.append(
+                QueueEntry(range: part.affected, kind: .change(id, part: index))
+            )
+        }
+        if !request.mayWait, self.wouldWait(id) {
+            self.drop(id, at: now, &actions)
+            self.statistics.changesDelayed += 1
+            actions.append(
+                .refuseChange(id, Refusal(.delay, "the session has no slot to spare for a call that waits; try again"))
+            )
+            return
+        }
+        self.begin(id, at: now, &actions)
+        guard let change = self.changes[id], !change.isRunning else { return }
+        let patience = min(request.patience, self.configuration.patienceMax)
+        self.deadlines.add(.change(id), at: now.advanced(by: patience))
+    }
+
+    mutating func changeFinished(_ id: ChangeID, didChange: Bool, at now: Instant, _ actions: inout [Action]) {
+        guard let change = self.changes[id], change.isRunning else {
+            preconditionFailure("finished \(id), which does not run")
+        }
+        if didChange {
+            self.statistics.changesDone += 1
+            for part in change.request.parts { self.log(part) }
+        } else {
+            self.statistics.changesFailed += 1
+        }
+        let first = change.request.parts[0].file
+        let holder = change.request.requester.client.flatMap { self.clients[$0]?.holders[first] }
+        let stateID = holder.flatMap { holder in
+            self.holders[holder].map { StateID(seqid: $0.seqid, other: self.other(of: holder)) }
+        }
+        let outcome = ChangeOutcome(
+            epoch: self.files[first]?.epoch ?? 1,
+            stateID: stateID,
+            recalled: change.recalled
+        )
+        actions.append(.changeEnded(id, outcome))
+        self.drop(id, at: now, &actions)
+    }
+
+    /// The mapping epoch of a file: 1 until its first shift.
+    package func epoch(of file: FileID) -> UInt64 { self.files[file]?.epoch ?? 1 }
+
+    /// Only completed shifts enter the log; what a recall announces is an intention (specification §6.4).
+    private mutating func log(_ part: MappingChange) {
+        guard let shift = part.shift else { return }
+        let epoch = (self.files[part.file]?.epoch ?? 1) + 1
+        self.files[part.file, default: File()].epoch = epoch
+        self.files[part.file]?.shifts.append(LoggedShift(epoch: epoch, shift: shift))
+        let surplus = (self.files[part.file]?.shifts.count ?? 0) - self.configuration.shiftsMax
+        if surplus > 0 { self.files[part.file]?.shifts.removeFirst(surplus) }
+    }
+
+    private func exclusiveConflict(_ part: MappingChange, _ requester: Requester) -> Refusal? {
+        guard part.breaks != .nobody, let file = self.files[part.file] else { return nil }
+        let own = requester.client.flatMap { self.clients[$0]?.holders[part.file] }
+        let isInTheWay = file.index.contains(in: part.affected) {
+            $0.value.isExclusive && HolderID($0.key) != own
+        }
+        guard isInTheWay else { return nil }
+        return Refusal(.textBusy, "an exclusive layout holds part of \(part.affected): its holder must return it first")
+    }
+
+    // MARK: Turns
+
+    /// Whether an earlier entry of the file's queue overlaps `range`. `index` is the entry's own place, `nil` for the end.
+    func isBlocked(_ range: ByteRange, isGet: Bool, on file: FileID, before index: Int?, of change: ChangeID? = nil) -> Bool {
+        guard let queue = self.files[file]?.queue else { return false }
+        for entry in queue[..<(index ?? queue.endIndex)] where entry.range.overlaps(range) {
+            switch entry.kind {
+            case .get:
+                if !isGet { return true }
+            case .change(let other, _):
+                // The two parts of one clone do not wait for each other.
+                if other != change { return true }
+            }
+        }
+        return false
+    }
+
+    private func place(of id: ChangeID, part: Int, on file: FileID) -> Int? {
+        self.files[file]?.queue.firstIndex {
+            if case .change(id, part) = $0.kind { return true }
+            return false
+        }
+    }
+
+    private func isBlocked(_ id: ChangeID, part index: Int) -> Bool {
+        guard let part = self.changes[id]?.request.parts[index] else { return false }
+        return self.isBlocked(
+            part.affected,
+            isGet: false,
+            on: part.file,
+            before: self.place(of: id, part: index, on: part.file),
+            of: id
+        )
+    }
+
+    private func wouldWait(_ id: ChangeID) -> Bool {
+        guard let request = self.changes[id]?.request else { return false }
+        for (index, part) in request.parts.enumerated() {
+            if self.isBlocked(id, part: index) { return true }
+            if !self.holdersInTheWay(of: part, request.requester).isEmpty { return true }
+        }
+        return false
+    }
+
+    /// Moves a change on as far as it goes: its turn, its recalls, its permission.
+    private mutating func begin(_ id: ChangeID, at now: Instant, _ actions: inout [Action]) {
+        guard let change = self.changes[id], !change.isRunning else { return }
+        for (index, part) in change.request.parts.enumerated() where change.phases[index] == .queued {
+            guard !self.isBlocked(id, part: index) else { continue }
+            self.changes[id]?.phases[index] = .recalling
+            self.takeOwnLayouts(part, change.request.requester, at: now, &actions)
+            self.recallLayouts(inTheWayOf: part, for: id, at: now, &actions)
+        }
+        self.permitIfClear(id, at: now, &actions)
+    }
+
+    /// What the caller itself holds there goes back with the call: a recall could not be answered in time.
+    private mutating func takeOwnLayouts(
+        _ part: MappingChange,
+        _ requester: Requester,
+        at now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard let client = requester.client, let holder = self.clients[client]?.holders[part.file] else { return }
+        let ioMode: IOModeSelector
+        switch part.breaks {
+        case .nobody, .holdersAskingForWrite: return
+        case .readWriteHolders: ioMode = .readWrite
+        case .everyone: ioMode = .any
+        }
+        let holdsSome = self.holders[holder]?.segments.contains(in: part.affected) { ioMode.matches($0.value.ioMode) }
+        guard holdsSome == true else { return }
+        self.giveBack(part.affected, ioMode, isDowngrade: false, of: holder, at: now, &actions)
+    }
+
+    /// The recalls that a change waits for have ended, or there were none: is the way clear?
+    mutating func permitIfClear(_ id: ChangeID, at now: Instant, _ actions: inout [Action]) {
+        guard let change = self.changes[id], !change.isRunning, change.outstanding == 0 else { return }
+        for (index, part) in change.request.parts.enumerated() where change.phases[index] == .recalling {
+            // A recall may have ended because its holder's client is gone while another one took its place.
+            if self.holdersInTheWay(of: part, change.request.requester).isEmpty {
+                self.changes[id]?.phases[index] = .clear
+            } else {
+                self.recallLayouts(inTheWayOf: part, for: id, at: now, &actions)
+            }
+        }
+        guard let phases = self.changes[id]?.phases, phases.allSatisfy({ $0 == .clear }) else { return }
+        self.changes[id]?.isRunning = true
+        actions.append(.permitChange(id, recalled: self.changes[id]?.recalled ?? 0))
+    }
+
+    /// Takes a change out of its queues, and lets those go on who waited behind it.
+    private mutating func drop(_ id: ChangeID, at now: Instant, _ actions: inout [Action]) {
+        guard let change = self.changes.removeValue(forKey: id) else { return }
+        for (index, part) in change.request.parts.enumerated() {
+            guard let place = self.place(of: id, part: index, on: part.file) else { continue }
+            self.files[part.file]?.queue.remove(at: place)
+        }
+        for part in change.request.parts { self.advance(part.file, at: now, &actions) }
+    }
+
+    mutating func changePatienceEnded(_ id: ChangeID, at now: Instant, _ actions: inout [Action]) {
+        guard let change = self.changes[id], !change.isRunning else { return }
+        self.statistics.changesDelayed += 1
+        let detail: String
+        if change.outstanding > 0 {
+            let names = self.waitsFor(id).prefix(4).map { "\($0.rawValue)" }.joined(separator: ", ")
+            detail = "nothing was done: \(change.outstanding) recalled layouts are still held, by client \(names); try again"
+        } else {
+            detail = "nothing was done: earlier calls on the same bytes have not ended; try again"
+        }
+        actions.append(.refuseChange(id, Refusal(.delay, detail)))
+        // Recalls on their way go on: their holders answer, and later changes profit from it.
+        self.drop(id, at: now, &actions)
+    }
+
+    mutating func getPatienceEnded(_ call: CallID, at now: Instant, _ actions: inout [Action]) {
+        guard let file = self.fileOfCall[call] else { return }
+        for entry in self.files[file]?.queue ?? [] {
+            guard case .get(call, _, let request, .waiting) = entry.kind else { continue }
+            self.removeGet(call, on: file)
+            actions.append(
+                .refuse(call, Refusal(.recallConflict, "a mapping change on \(request.range) has not ended; ask again"))
+            )
+            self.advance(file, at: now, &actions)
+            return
+        }
+    }
+
+    /// Lets everybody in a file's queue go on whose way is free.
+    mutating func advance(_ file: FileID, at now: Instant, _ actions: inout [Action]) {
+        var index = 0
+        while let queue = self.files[file]?.queue, index < queue.count {
+            let entry = queue[index]
+            switch entry.kind {
+            case .get(let call, let client, let request, .waiting):
+                if !self.isBlocked(entry.range, isGet: true, on: file, before: index) {
+                    self.files[file]?.queue[index].kind = .get(call, client, request, .resolving)
+                    self.waitingGets -= 1
+                    actions.append(.resolveExtents(call, client, request))
+                }
+            case .get(_, _, _, .resolving):
+                break
+            case .change(let id, _):
+                self.begin(id, at: now, &actions)
+            }
+            index += 1
+        }
+        self.forgetFileIfIdle(file)
+    }
+}

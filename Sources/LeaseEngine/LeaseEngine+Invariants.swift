@@ -1,0 +1,68 @@
+import LayoutCore
+
+extension LeaseEngine {
+    /// Stops the program if the state breaks an invariant of `Protocol/Specification.md` §6. For tests: linear in
+    /// everything.
+    package func checkInvariants() {
+        var layouts = 0
+        for (file, state) in self.files {
+            self.checkQueue(of: file, state)
+            for element in state.index.elements {
+                layouts += 1
+                let holder = self.holders[HolderID(element.key)]
+                precondition(holder?.file == file, "\(element) of \(file) has no holder")
+                let isOwn = holder?.segments.contains(in: element.range) {
+                    $0.range == element.range && $0.value == element.value
+                }
+                precondition(isOwn == true, "\(element) of \(file) is not among its holder's segments")
+            }
+        }
+        precondition(layouts == self.layoutCount, "\(layouts) layouts counted, \(self.layoutCount) remembered")
+        var segments = 0
+        for (id, holder) in self.holders {
+            precondition(!holder.segments.isEmpty, "\(id) holds nothing")
+            precondition(self.clients[holder.client]?.holders[holder.file] == id, "\(id) is not its client's")
+            segments += holder.segments.count
+            var end: UInt64 = 0
+            for element in holder.segments.elements {
+                precondition(element.range.lowerBound >= end, "\(id) has overlapping segments")
+                end = element.range.upperBound
+            }
+        }
+        precondition(segments == layouts, "\(segments) segments of holders, \(layouts) in files")
+        for (id, client) in self.clients {
+            let overdue = client.recalls.filter { self.recalls[$0]?.isOverdue == true }.count
+            precondition(client.overdueRecalls == overdue, "\(id) has \(overdue) overdue recalls")
+        }
+        for (id, recall) in self.recalls {
+            precondition(self.holders[recall.recall.holder]?.recalls.contains(id) == true, "\(id) has no holder")
+        }
+    }
+
+    /// Invariant 1: nobody whom a running change breaks holds a layout there. Invariant 2: nobody is being given one.
+    private func checkQueue(of file: FileID, _ state: File) {
+        for (place, entry) in state.queue.enumerated() {
+            switch entry.kind {
+            case .get(_, _, _, .resolving):
+                precondition(
+                    !self.isBlocked(entry.range, isGet: true, on: file, before: place),
+                    "extents of \(entry.range) are read while an earlier change is not finished"
+                )
+            case .get:
+                break
+            case .change(let id, let index):
+                guard let change = self.changes[id] else { preconditionFailure("\(id) is queued and not known") }
+                guard change.isRunning else { continue }
+                let part = change.request.parts[index]
+                precondition(
+                    self.holdersInTheWay(of: part, change.request.requester).isEmpty,
+                    "\(id) runs while layouts of \(part.affected) are held"
+                )
+                for other in state.queue where other.range.overlaps(part.affected) {
+                    guard case .get(_, _, _, .resolving) = other.kind else { continue }
+                    preconditionFailure("\(id) runs while extents of \(other.range) are read")
+                }
+            }
+        }
+    }
+}
