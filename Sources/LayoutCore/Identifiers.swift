@@ -78,7 +78,9 @@ public struct SessionID: Hashable, Sendable {
     public init(_ rawValue: Opaque16) { self.rawValue = rawValue }
 }
 
-/// A storage device that extents are on (RFC 8881 §12.2.10). Never reused for another device.
+/// A storage device that extents are on (RFC 8881 §12.2.10).
+///
+/// Never reused for another device.
 public struct DeviceID: Hashable, Sendable {
     /// The bytes on the wire.
     public let rawValue: Opaque16

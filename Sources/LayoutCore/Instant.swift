@@ -11,7 +11,9 @@ public struct Instant: Hashable, Comparable, Sendable {
     /// Whether `left` is earlier than `right`.
     public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
-    /// The instant `duration` later. A negative duration counts as zero; the far future is clamped.
+    /// The instant `duration` later.
+    ///
+    /// A negative duration counts as zero; the far future is clamped.
     public func advanced(by duration: Duration) -> Instant {
         let (sum, overflow) = self.nanoseconds.addingReportingOverflow(duration.wholeNanoseconds)
         return Instant(nanoseconds: overflow ? .max : sum)

@@ -1,4 +1,6 @@
-/// How a layout may be used (RFC 8881 §3.3.20). `ANY` exists in returns and recalls only, as ``IOModeSelector``.
+/// How a layout may be used (RFC 8881 §3.3.20).
+///
+/// `ANY` exists in returns and recalls only, as ``IOModeSelector``.
 public enum IOMode: UInt32, Hashable, Sendable {
     /// Loads only.
     case read = 1
@@ -111,7 +113,9 @@ public struct MappingChange: Hashable, Sendable {
     public var file: FileID
     /// What is done.
     public var operation: MappingOperation
-    /// The operation's own arguments. For truncate, the new size is the lower bound.
+    /// The operation's own arguments.
+    ///
+    /// For truncate, the new size is the lower bound.
     public var argument: ByteRange
     /// The bytes whose mapping may change, rounded out to filesystem blocks.
     public var affected: ByteRange
@@ -198,7 +202,9 @@ public enum ExtentState: UInt32, Hashable, Sendable {
 public struct Extent: Hashable, Sendable {
     /// The file bytes.
     public let range: ByteRange
-    /// Where they are on the device; 0 for a hole. Advisory in `file` addressing.
+    /// Where they are on the device; 0 for a hole.
+    ///
+    /// Advisory in `file` addressing.
     public let storageOffset: UInt64
     /// What they are.
     public let state: ExtentState

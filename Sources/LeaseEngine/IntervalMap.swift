@@ -29,7 +29,9 @@ struct IntervalMap<Value: Hashable & Sendable>: Hashable, Sendable {
 
     var isEmpty: Bool { self.count == 0 }
 
-    /// Adds a value. The pair of lower bound and key must not be there yet.
+    /// Adds a value.
+    ///
+    /// The pair of lower bound and key must not be there yet.
     mutating func insert(_ range: ByteRange, key: UInt64, _ value: Value) {
         let node = Node(
             lower: range.lowerBound,

@@ -94,8 +94,16 @@ extension LeaseEngine {
 
     // MARK: Turns
 
-    /// Whether an earlier entry of the file's queue overlaps `range`. `index` is the entry's own place, `nil` for the end.
-    func isBlocked(_ range: ByteRange, isGet: Bool, on file: FileID, before index: Int?, of change: ChangeID? = nil) -> Bool {
+    /// Whether an earlier entry of the file's queue overlaps `range`.
+    ///
+    /// `index` is the entry's own place, `nil` for the end.
+    func isBlocked(
+        _ range: ByteRange,
+        isGet: Bool,
+        on file: FileID,
+        before index: Int?,
+        of change: ChangeID? = nil
+    ) -> Bool {
         guard let queue = self.files[file]?.queue else { return false }
         for entry in queue[..<(index ?? queue.endIndex)] where entry.range.overlaps(range) {
             switch entry.kind {
@@ -167,7 +175,7 @@ extension LeaseEngine {
         self.giveBack(part.affected, ioMode, isDowngrade: false, of: holder, at: now, &actions)
     }
 
-    /// The recalls that a change waits for have ended, or there were none: is the way clear?
+    /// Permits a change whose recalls have ended, if the way is clear.
     mutating func permitIfClear(_ id: ChangeID, at now: Instant, _ actions: inout [Action]) {
         guard let change = self.changes[id], !change.isRunning, change.outstanding == 0 else { return }
         for (index, part) in change.request.parts.enumerated() where change.phases[index] == .recalling {
@@ -199,7 +207,7 @@ extension LeaseEngine {
         let detail: String
         if change.outstanding > 0 {
             let names = self.waitsFor(id).prefix(4).map { "\($0.rawValue)" }.joined(separator: ", ")
-            detail = "nothing was done: \(change.outstanding) recalled layouts are still held, by client \(names); try again"
+            detail = "nothing was done: \(change.outstanding) recalls are not answered, by client \(names); try again"
         } else {
             detail = "nothing was done: earlier calls on the same bytes have not ended; try again"
         }

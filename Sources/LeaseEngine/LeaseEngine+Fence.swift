@@ -50,7 +50,9 @@ extension LeaseEngine {
         }
     }
 
-    /// Has a holder looked at, or dealt with. One try at a time; a stronger method takes over at the next one.
+    /// Has a holder looked at, or dealt with.
+    ///
+    /// One try at a time; a stronger method takes over at the next one.
     mutating func startFence(_ holder: HolderID, _ method: Fence.Method, at now: Instant, _ actions: inout [Action]) {
         guard let state = self.holders[holder] else { return }
         guard let fence = state.fence else {

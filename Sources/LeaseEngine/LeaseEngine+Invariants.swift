@@ -1,8 +1,9 @@
 import LayoutCore
 
 extension LeaseEngine {
-    /// Stops the program if the state breaks an invariant of `Protocol/Specification.md` §6. For tests: linear in
-    /// everything.
+    /// Stops the program if the state breaks an invariant of `Protocol/Specification.md` §6.
+    ///
+    /// For tests: linear in everything.
     package func checkInvariants() {
         var layouts = 0
         for (file, state) in self.files {
@@ -39,7 +40,9 @@ extension LeaseEngine {
         }
     }
 
-    /// Invariant 1: nobody whom a running change breaks holds a layout there. Invariant 2: nobody is being given one.
+    /// Invariant 1: nobody whom a running change breaks holds a layout there.
+    ///
+    /// Invariant 2: nobody is being given one.
     private func checkQueue(of file: FileID, _ state: File) {
         for (place, entry) in state.queue.enumerated() {
             switch entry.kind {

@@ -119,7 +119,12 @@ extension LeaseEngine {
     }
 
     /// Whether the caller may commit bytes of `range`: it must hold a read-write layout of all of it.
-    package func refusalOfCommit(_ client: ClientID, _ file: FileID, _ stateID: StateID, _ range: ByteRange) -> Refusal? {
+    package func refusalOfCommit(
+        _ client: ClientID,
+        _ file: FileID,
+        _ stateID: StateID,
+        _ range: ByteRange
+    ) -> Refusal? {
         guard let holder = self.clients[client]?.holders[file], let state = self.holders[holder] else {
             return Refusal(.badStateID, "the client holds no layout of this file: write the bytes through the server")
         }
@@ -146,7 +151,10 @@ extension LeaseEngine {
                 }
             }
         }
-        return Refusal(.recallConflict, "a mapping change is under way on \(request.range): ask again, or with patience")
+        return Refusal(
+            .recallConflict,
+            "a mapping change is under way on \(request.range): ask again, or with patience"
+        )
     }
 
     // MARK: Granting
@@ -202,8 +210,9 @@ extension LeaseEngine {
         return StateID(seqid: seqid, other: self.other(of: holder))
     }
 
-    /// The shifts after `epoch`, oldest first; `nil` if some of them are forgotten. A caller that knows no epoch (0)
-    /// has nothing to follow and gets an empty list.
+    /// The shifts after `epoch`, oldest first; `nil` if some of them are forgotten.
+    ///
+    /// A caller that knows no epoch (0) has nothing to follow and gets an empty list.
     func shifts(of file: FileID, since epoch: UInt64) -> [LoggedShift]? {
         guard epoch != 0, let state = self.files[file] else { return [] }
         guard epoch <= state.epoch else { return nil }

@@ -60,7 +60,9 @@ extension LeaseEngine {
         return self.releaseIfEmpty(holder, &actions) ? nil : stateID
     }
 
-    /// Forgets a holder without segments. Returns whether it did.
+    /// Forgets a holder without segments.
+    ///
+    /// Returns whether it did.
     mutating func releaseIfEmpty(_ holder: HolderID, _ actions: inout [Action]) -> Bool {
         guard let state = self.holders[holder], state.segments.isEmpty else { return false }
         precondition(state.recalls.isEmpty, "\(holder) holds nothing and is still recalled")

@@ -34,7 +34,9 @@ package struct LeaseEngine: Hashable, Sendable {
         self.configuration = configuration
     }
 
-    /// When ``Event/deadlinePassed`` is due, or `nil` if nothing waits for time to pass. May be early, never late.
+    /// When ``Event/deadlinePassed`` is due, or `nil` if nothing waits for time to pass.
+    ///
+    /// May be early, never late.
     package var nextDeadline: Instant? { self.deadlines.first }
 
     /// Applies one event and says what to do about it, in order.
@@ -145,7 +147,9 @@ extension LeaseEngine {
         case clientForgotten(ClientID)
     }
 
-    /// Limits and times. Every table has a bound.
+    /// Limits and times.
+    ///
+    /// Every table has a bound.
     package struct Configuration: Hashable, Sendable {
         /// How long a client may be silent before its layouts can be taken; longer than what clients are told.
         package var enforcedLease: Duration = .seconds(20)

@@ -1,7 +1,9 @@
 package import LayoutCore
 
 extension LeaseEngine {
-    /// One client's claim on one file: the number in its layout stateid. Never reused.
+    /// One client's claim on one file: the number in its layout stateid.
+    ///
+    /// Never reused.
     package struct HolderID: Hashable, Comparable, Sendable {
         package let rawValue: UInt64
         package init(_ rawValue: UInt64) { self.rawValue = rawValue }
@@ -19,7 +21,9 @@ extension LeaseEngine {
         package var ioMode: IOMode
         /// Recall also before WRITE calls change the bytes.
         package var breaksOnWrite: Bool
-        /// Others' changes fail instead of recalling this layout. The owner has checked the privilege.
+        /// Others' changes fail instead of recalling this layout.
+        ///
+        /// The owner has checked the privilege.
         package var isExclusive: Bool
         /// How long to wait behind a change; zero: answer at once.
         package var patience: Duration
@@ -97,7 +101,9 @@ extension LeaseEngine {
         }
     }
 
-    /// A change that is asked for. A clone has two parts, everything else one.
+    /// A change that is asked for.
+    ///
+    /// A clone has two parts, everything else one.
     package struct ChangeRequest: Hashable, Sendable {
         package var parts: [MappingChange]
         package var requester: Requester

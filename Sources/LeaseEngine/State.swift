@@ -6,7 +6,9 @@ extension LeaseEngine {
         /// When the lease runs out, unless it is renewed.
         var leaseEnd: Instant
         var hasBackChannel = false
-        /// Recalls past their deadline. While there are any, calls do not renew the lease.
+        /// Recalls past their deadline.
+        ///
+        /// While there are any, calls do not renew the lease.
         var overdueRecalls = 0
         /// It said goodbye or started again; what it holds ends as soon as it is proven gone.
         var isLost = false
@@ -32,7 +34,9 @@ extension LeaseEngine {
         }
     }
 
-    /// One client's claim on one file. It exists as long as it has a segment.
+    /// One client's claim on one file.
+    ///
+    /// It exists as long as it has a segment.
     struct Holder: Hashable, Sendable {
         let client: ClientID
         let file: FileID

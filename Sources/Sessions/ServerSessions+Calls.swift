@@ -25,9 +25,8 @@ extension ServerSessions {
 
     /// Decides about a call (RFC 8881 §18.46).
     ///
-    /// - Parameters:
-    ///   - size: Bytes of the call's arguments.
-    ///   - digest: Stands for the procedure, the arguments without `highest_slotid`, and the principal.
+    /// `size` is the bytes of the call's arguments; `digest` stands for the procedure, the arguments without
+    /// `highest_slotid`, and the principal.
     package mutating func begin(
         session id: SessionID,
         slot: UInt32,
@@ -87,7 +86,9 @@ extension ServerSessions {
         }
     }
 
-    /// The call has been answered. Ignored if its session is gone meanwhile.
+    /// The call has been answered.
+    ///
+    /// Ignored if its session is gone meanwhile.
     package mutating func complete(_ call: RunningCall, reply: [UInt8]) {
         guard let session = self.sessions[call.session] else { return }
         let isKept = call.keepsReply && reply.count <= Int(session.foreLimits.maxResponseCached)
@@ -96,8 +97,10 @@ extension ServerSessions {
 
     // MARK: Parked calls
 
-    /// Counts a call that begins to wait for others. `false` if it may not: two slots stay free of waiting calls, so that
-    /// returns, commits and renewals always get in.
+    /// Counts a call that begins to wait for others.
+    ///
+    /// `false` if it may not: two slots stay free of waiting calls, so that returns, commits and renewals always get
+    /// in.
     package mutating func park(_ call: RunningCall) -> Bool {
         guard let session = self.sessions[call.session], session.parkedCalls + 2 < session.fore.count else {
             return false

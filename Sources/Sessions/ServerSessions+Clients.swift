@@ -64,7 +64,9 @@ extension ServerSessions {
         return .success(ExchangedID(client: id, sequence: client.sequence &+ 1, isConfirmed: true))
     }
 
-    /// DESTROY_CLIENTID (RFC 8881 §18.50). `holdsLayouts` is for the owner to say.
+    /// DESTROY_CLIENTID (RFC 8881 §18.50).
+    ///
+    /// `holdsLayouts` is for the owner to say.
     package mutating func destroyClient(
         _ id: ClientID,
         principal: Principal,
@@ -95,7 +97,9 @@ extension ServerSessions {
         return true
     }
 
-    /// Forgets clients that were never confirmed within the time for it. Returns when to call again, if ever.
+    /// Forgets clients that were never confirmed within the time for it.
+    ///
+    /// Returns when to call again, if ever.
     @discardableResult
     package mutating func expireUnconfirmed(at now: Instant) -> Instant? {
         var next: Instant?

@@ -14,7 +14,7 @@ extension ServerSessions {
 
     /// CREATE_SESSION (RFC 8881 §18.36).
     ///
-    /// - Parameter newID: For the session, if one is made: unique and not to be guessed.
+    /// `newID` is for the session, if one is made: unique and not to be guessed.
     package mutating func createSession(
         client id: ClientID,
         sequence: UInt32,
@@ -67,7 +67,10 @@ extension ServerSessions {
     private func refusal(of client: Client, _ fore: ChannelLimits, _ back: ChannelLimits) -> SessionError? {
         let smallest = min(fore.maxRequest, fore.maxResponse, back.maxRequest, back.maxResponse)
         guard smallest >= Self.smallestMessage, fore.maxSlots >= 1, back.maxSlots >= 1 else {
-            return SessionError(.tooSmall, "a session needs messages of \(Self.smallestMessage) bytes and one slot each way")
+            return SessionError(
+                .tooSmall,
+                "a session needs messages of \(Self.smallestMessage) bytes and one slot each way"
+            )
         }
         guard client.sessions.count < self.configuration.sessionsPerClientMax else {
             return SessionError(.resource, "the client has \(client.sessions.count) sessions: destroy one first")
@@ -75,7 +78,9 @@ extension ServerSessions {
         return nil
     }
 
-    /// The first session confirms the client. Returns the earlier start that it replaces.
+    /// The first session confirms the client.
+    ///
+    /// Returns the earlier start that it replaces.
     private mutating func confirm(_ id: ClientID) -> ClientID? {
         guard let owner = self.clients[id]?.owner else { return nil }
         self.clients[id]?.isConfirmed = true
@@ -105,7 +110,9 @@ extension ServerSessions {
         if created.usesBackChannel { self.sessions[created.session]?.backConnections.append(connection) }
     }
 
-    /// BIND_CONN_TO_SESSION (RFC 8881 §18.34). Returns the direction that is bound now.
+    /// BIND_CONN_TO_SESSION (RFC 8881 §18.34).
+    ///
+    /// Returns the direction that is bound now.
     package mutating func bind(
         _ connection: ConnectionID,
         to id: SessionID,
@@ -136,7 +143,9 @@ extension ServerSessions {
         }
     }
 
-    /// The connection is gone. Returns the clients whose sessions it carried, in order.
+    /// The connection is gone.
+    ///
+    /// Returns the clients whose sessions it carried, in order.
     package mutating func connectionClosed(_ connection: ConnectionID) -> [ClientID] {
         var affected: Set<ClientID> = []
         for id in self.sessionsByConnection.removeValue(forKey: connection) ?? [] {

@@ -104,7 +104,9 @@ package struct ServerSessions: Hashable, Sendable {
     var sessionsByConnection: [ConnectionID: [SessionID]] = [:]
     private var lastClientNumber: UInt64
 
-    /// Makes an empty table. Client IDs count up from `firstClientNumber`: pass a number that no earlier start used.
+    /// Makes an empty table.
+    ///
+    /// Client IDs count up from `firstClientNumber`: pass a number that no earlier start used.
     package init(configuration: Configuration, firstClientNumber: UInt64) {
         self.configuration = configuration
         self.lastClientNumber = firstClientNumber

@@ -2,7 +2,9 @@
 ///
 /// The client keeps one per session for the fore channel, the server one for the back channel.
 package struct SlotCaller: Hashable, Sendable {
-    /// A slot in use and the sequence of the call on it. A retry uses the same two numbers.
+    /// A slot in use and the sequence of the call on it.
+    ///
+    /// A retry uses the same two numbers.
     package struct Ticket: Hashable, Sendable {
         package let slot: UInt32
         package let sequence: UInt32
@@ -37,8 +39,8 @@ package struct SlotCaller: Hashable, Sendable {
 
     /// The call on the ticket's slot is answered: the slot is free again.
     ///
-    /// - Parameter wasSequenced: `false` if the peer refused the call before it looked at the sequence, which it then did
-    ///   not count (RFC 8881 §2.10.6.1.3).
+    /// `wasSequenced` is `false` if the peer refused the call before it looked at the sequence, which it then did not
+    /// count (RFC 8881 §2.10.6.1.3).
     package mutating func release(_ ticket: Ticket, wasSequenced: Bool) {
         guard self.sequences[Int(ticket.slot)] == ticket.sequence, !self.free.contains(ticket.slot) else { return }
         if !wasSequenced { self.sequences[Int(ticket.slot)] &-= 1 }

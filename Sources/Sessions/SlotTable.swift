@@ -41,7 +41,9 @@ package struct SlotTable: Hashable, Sendable {
     /// The number of slots.
     package var count: Int { self.slots.count }
 
-    /// Decides about a call. `digest` stands for its procedure, arguments and principal.
+    /// Decides about a call.
+    ///
+    /// `digest` stands for its procedure, arguments and principal.
     package mutating func begin(slot: UInt32, highestSlot: UInt32, sequence: UInt32, digest: UInt64) -> Decision {
         guard slot < UInt32(self.slots.count) else { return .refuse(.badSlot) }
         guard highestSlot < UInt32(self.slots.count) else { return .refuse(.badHighSlot) }
