@@ -176,7 +176,7 @@ public struct Shift: Hashable, Sendable {
 
 /// A completed shift and the mapping epoch of the file once it was done.
 public struct LoggedShift: Hashable, Sendable {
-    /// The epoch that the shift led to; the first shift of a file leads to epoch 2, an untouched file is at 1.
+    /// The epoch that the shift led to: greater than every earlier one, and of this file alone.
     public let epoch: UInt64
     /// The move.
     public let shift: Shift

@@ -1,4 +1,4 @@
-package import LayoutCore
+import LayoutCore
 
 extension LeaseEngine {
     mutating func changeRequested(
@@ -27,7 +27,8 @@ extension LeaseEngine {
             phases: Array(repeating: .queued, count: request.parts.count)
         )
         for (index, part) in request.parts.enumerated() {
-            self.files[part.file, default: File()].queue.append(
+            self.remember(part.file)
+            self.files[part.file]?.queue.append(
                 QueueEntry(range: part.affected, kind: .change(id, part: index))
             )
         }
@@ -61,25 +62,12 @@ extension LeaseEngine {
             self.holders[holder].map { StateID(seqid: $0.seqid, other: self.other(of: holder)) }
         }
         let outcome = ChangeOutcome(
-            epoch: self.files[first]?.epoch ?? 1,
+            epoch: self.epoch(of: first),
             stateID: stateID,
             recalled: change.recalled
         )
         actions.append(.changeEnded(id, outcome))
         self.drop(id, at: now, &actions)
-    }
-
-    /// The mapping epoch of a file: 1 until its first shift.
-    package func epoch(of file: FileID) -> UInt64 { self.files[file]?.epoch ?? 1 }
-
-    /// Only completed shifts enter the log; what a recall announces is an intention (specification §6.4).
-    private mutating func log(_ part: MappingChange) {
-        guard let shift = part.shift else { return }
-        let epoch = (self.files[part.file]?.epoch ?? 1) + 1
-        self.files[part.file, default: File()].epoch = epoch
-        self.files[part.file]?.shifts.append(LoggedShift(epoch: epoch, shift: shift))
-        let surplus = (self.files[part.file]?.shifts.count ?? 0) - self.configuration.shiftsMax
-        if surplus > 0 { self.files[part.file]?.shifts.removeFirst(surplus) }
     }
 
     private func exclusiveConflict(_ part: MappingChange, _ requester: Requester) -> Refusal? {
@@ -248,6 +236,6 @@ extension LeaseEngine {
             }
             index += 1
         }
-        self.forgetFileIfIdle(file)
+        self.settle(file)
     }
 }

@@ -26,7 +26,8 @@ extension LeaseEngine {
             }
         }
         let phase: QueueEntry.GetPhase = isBlocked ? .waiting : .resolving
-        self.files[request.file, default: File()].queue.append(
+        self.remember(request.file)
+        self.files[request.file]?.queue.append(
             QueueEntry(range: request.range, kind: .get(call, client, request, phase))
         )
         self.fileOfCall[call] = request.file
@@ -186,7 +187,7 @@ extension LeaseEngine {
                     stateID: self.nextStateID(of: holder),
                     range: range,
                     ioMode: request.ioMode,
-                    epoch: self.files[request.file]?.epoch ?? 1,
+                    epoch: self.epoch(of: request.file),
                     shifts: self.shifts(of: request.file, since: request.knownEpoch)
                 )
             )
@@ -208,17 +209,6 @@ extension LeaseEngine {
         let seqid = StateID.successor(of: self.holders[holder]?.seqid ?? 0)
         self.holders[holder]?.seqid = seqid
         return StateID(seqid: seqid, other: self.other(of: holder))
-    }
-
-    /// The shifts after `epoch`, oldest first; `nil` if some of them are forgotten.
-    ///
-    /// A caller that knows no epoch (0) has nothing to follow and gets an empty list.
-    func shifts(of file: FileID, since epoch: UInt64) -> [LoggedShift]? {
-        guard epoch != 0, let state = self.files[file] else { return [] }
-        guard epoch <= state.epoch else { return nil }
-        let missing = Int(clamping: state.epoch - epoch)
-        guard missing <= state.shifts.count else { return nil }
-        return Array(state.shifts.suffix(missing))
     }
 
     // MARK: Segments
@@ -290,7 +280,7 @@ extension LeaseEngine {
 
     private mutating func insertSegment(_ segment: Segment, _ range: ByteRange, of holder: HolderID, on file: FileID) {
         self.holders[holder]?.segments.insert(range, key: 0, segment)
-        self.files[file, default: File()].index.insert(range, key: holder.rawValue, segment)
+        self.files[file]?.index.insert(range, key: holder.rawValue, segment)
         self.layoutCount += 1
         if let client = self.holders[holder]?.client { self.clients[client]?.layoutCount += 1 }
     }

@@ -70,13 +70,7 @@ extension LeaseEngine {
         self.clients[state.client]?.holders[state.file] = nil
         actions.append(.released(holder, state.client, state.file))
         self.forgetIfEmpty(state.client, &actions)
-        self.forgetFileIfIdle(state.file)
+        self.settle(state.file)
         return true
-    }
-
-    /// Forgets a file that has nothing to remember.
-    mutating func forgetFileIfIdle(_ file: FileID) {
-        guard let state = self.files[file], state.index.isEmpty, state.queue.isEmpty, state.epoch == 1 else { return }
-        self.files[file] = nil
     }
 }

@@ -87,7 +87,7 @@ extension LeaseEngine {
     }
 
     /// Whether anybody holds a layout of the file, or something waits on it: its ID must stay.
-    package func isInUse(_ file: FileID) -> Bool { self.files[file] != nil }
+    package func isInUse(_ file: FileID) -> Bool { self.files[file]?.isIdle == false }
 
     /// Everything in the queues, in order of file and arrival.
     package func waiting() -> [Waiting] {

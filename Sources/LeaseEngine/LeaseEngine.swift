@@ -28,10 +28,13 @@ package struct LeaseEngine: Hashable, Sendable {
     var lastRecallNumber: UInt64 = 0
     var layoutCount = 0
     var waitingGets = 0
+    var lastEpoch: UInt64
+    var idleFiles = IdleFiles()
     package internal(set) var statistics = Statistics()
 
     package init(configuration: Configuration) {
         self.configuration = configuration
+        self.lastEpoch = UInt64(configuration.boot) << 32
     }
 
     /// When ``Event/deadlinePassed`` is due, or `nil` if nothing waits for time to pass.
@@ -173,6 +176,8 @@ extension LeaseEngine {
         package var waitingGetsMax = 4096
         /// Shifts that each file remembers.
         package var shiftsMax = 256
+        /// Files without layouts whose mapping epoch and shifts are remembered.
+        package var idleFilesMax = 16384
         /// Which start of the server this is: part of every stateid.
         package var boot: UInt32 = 0
 

@@ -56,16 +56,30 @@ extension LeaseEngine {
         var isInFlight: Bool
     }
 
-    /// The state of a file that has layouts, waiters, or shifts to remember.
+    /// The state of a file that has layouts or waiters, or had them lately.
     struct File: Hashable, Sendable {
         /// Every holder's segments.
         var index = IntervalMap<Segment>()
         /// Those who wait or are at work, in order of arrival.
         var queue: [QueueEntry] = []
-        /// Starts at 1; up by one with every completed shift.
-        var epoch: UInt64 = 1
+        /// The mapping epoch; every completed shift leads to a new one.
+        ///
+        /// No two states of any file share an epoch, so that what a client remembers of a forgotten state is never taken
+        /// for this one.
+        var epoch: UInt64
+        /// The epoch before the oldest shift that is remembered.
+        var logStart: UInt64
         /// The latest shifts, oldest first.
         var shifts: [LoggedShift] = []
+        /// Set while the file is idle: its place in the order in which idle files are forgotten.
+        var idleStamp: UInt64?
+
+        init(epoch: UInt64) {
+            self.epoch = epoch
+            self.logStart = epoch
+        }
+
+        var isIdle: Bool { self.index.isEmpty && self.queue.isEmpty }
     }
 
     /// A LAYOUTGET or a part of a change in a file's queue.
