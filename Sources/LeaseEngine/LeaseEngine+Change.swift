@@ -224,11 +224,15 @@ extension LeaseEngine {
             let entry = queue[index]
             switch entry.kind {
             case .get(let call, let client, let request, .waiting):
-                if !self.isBlocked(entry.range, isGet: true, on: file, before: index) {
-                    self.files[file]?.queue[index].kind = .get(call, client, request, .resolving)
-                    self.waitingGets -= 1
-                    actions.append(.resolveExtents(call, client, request))
+                if self.isBlocked(entry.range, isGet: true, on: file, before: index) { break }
+                if let refusal = self.refusalByRecall(request, of: client) {
+                    self.removeGet(call, on: file)
+                    actions.append(.refuse(call, refusal))
+                    continue
                 }
+                self.files[file]?.queue[index].kind = .get(call, client, request, .resolving)
+                self.waitingGets -= 1
+                actions.append(.resolveExtents(call, client, request))
             case .get(_, _, _, .resolving):
                 break
             case .change(let id, _):

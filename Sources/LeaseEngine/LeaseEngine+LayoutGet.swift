@@ -12,10 +12,15 @@ extension LeaseEngine {
             actions.append(.refuse(call, refusal))
             return
         }
+        if let refusal = self.refusalByRecall(request, of: client) {
+            actions.append(.refuse(call, refusal))
+            return
+        }
         let isBlocked = self.isBlocked(request.range, isGet: true, on: request.file, before: nil)
         if isBlocked {
             guard request.patience > .zero else {
-                actions.append(.refuse(call, self.conflict(for: request, of: client)))
+                let detail = "a mapping change is under way on \(request.range): ask again, or with patience"
+                actions.append(.refuse(call, Refusal(.recallConflict, detail)))
                 return
             }
             guard self.waitingGets < self.configuration.waitingGetsMax else {
@@ -142,20 +147,22 @@ extension LeaseEngine {
         return nil
     }
 
-    /// RFC 8881 §18.43.3: RETURNCONFLICT when the caller itself holds back what a recall wants.
-    private func conflict(for request: LayoutRequest, of client: ClientID) -> Refusal {
-        if let state = self.clients[client], let holder = state.holders[request.file] {
-            for id in self.holders[holder]?.recalls ?? [] {
-                guard let recall = self.recalls[id], recall.phase == .answered else { continue }
-                if recall.recall.range.overlaps(request.range) {
-                    return Refusal(.returnConflict, "the range is recalled: return it before asking again")
-                }
-            }
+    /// Why a range cannot be granted that the caller itself has been asked to give back, or `nil` if it has not.
+    ///
+    /// The change behind the recall may be given up: the return is still to come, and would take the new grant with it
+    /// (RFC 8881 §18.43.3).
+    func refusalByRecall(_ request: LayoutRequest, of client: ClientID) -> Refusal? {
+        guard let holder = self.clients[client]?.holders[request.file], let state = self.holders[holder] else {
+            return nil
         }
-        return Refusal(
-            .recallConflict,
-            "a mapping change is under way on \(request.range): ask again, or with patience"
-        )
+        for id in state.recalls {
+            guard let recall = self.recalls[id], recall.recall.range.overlaps(request.range) else { continue }
+            return Refusal(
+                recall.phase == .answered ? .returnConflict : .recallConflict,
+                "\(recall.recall.range) is recalled: return it before asking again"
+            )
+        }
+        return nil
     }
 
     // MARK: Granting

@@ -1,0 +1,158 @@
+package import LayoutCore
+
+/// One client's side of the layouts of one file: what is held, which windows show it, and what a recall takes.
+///
+/// A value without I/O, clock or randomness. Its owner carries out the ``Action`` values in order and tells the outcome
+/// as an ``Event``. The rules are those of `Protocol/Specification.md` §6 and the design's §5:
+///
+/// - A window is granted only while the client holds a layout of all that it shows.
+/// - A recall closes the windows that overlap it at once and answers at once; the return is sent when the last pin has
+///   gone, and never while access is possible.
+/// - A change that the client itself asks for closes the windows it affects first, and no LAYOUTGET is under way while
+///   it is: the server takes the client's own layouts back with the call.
+/// - Windows that follow their content move by the log of completed shifts, never by what a recall announces.
+package struct LayoutHolder: Hashable, Sendable {
+    /// What the server has granted and not got back, as far as this side knows: never more than that.
+    private(set) var held = HeldRanges()
+    /// The latest stateid, or ``StateID/none`` while nothing is held.
+    private(set) var stateID = StateID.none
+    /// The mapping epoch that the windows' positions are in; 0 while none is known.
+    private(set) var epoch: UInt64 = 0
+    /// The size of the file as a grant told it, or less if bytes turned out to be past the end; `nil` if unknown.
+    private(set) var fileSize: UInt64?
+    var windows: [WindowID: WindowState] = [:]
+    /// Windows that a thread waits for, the first to want first.
+    var wanted: [WindowID] = []
+    /// LAYOUTGETs that are not answered yet, in the order in which they were sent.
+    var gets: [Get] = []
+    /// Recalls that are not returned yet, in the order in which they came.
+    var recalls: [PendingRecall] = []
+    /// Returns that are not acknowledged yet.
+    var returns: [PendingReturn] = []
+    /// Own changes, in the order in which they were asked for.
+    var changes: [OwnChange] = []
+    var hasLease = true
+    private var lastNumber: UInt64 = 0
+    let blockSize: UInt64
+
+    /// Makes the state of a file that nothing is held of.
+    ///
+    /// `blockSize` is a power of two, in bytes.
+    package init(blockSize: UInt64) { self.blockSize = blockSize }
+
+    /// Applies one event and says what to do about it, in order.
+    package mutating func handle(_ event: Event) -> [Action] {
+        var actions: [Action] = []
+        switch event {
+        case .windowAdded(let id, let window):
+            self.windows[id] = WindowState(window: window)
+        case .windowRemoved(let id):
+            self.windowRemoved(id, &actions)
+        case .windowWanted(let id):
+            self.windowWanted(id, &actions)
+        case .granted(let id, let layout):
+            self.granted(id, layout, &actions)
+        case .refused(let id, let status):
+            self.refused(id, status, &actions)
+        case .retryDue(let id):
+            self.retryDue(id, &actions)
+        case .mapFinished(let id, let generation, let isMapped):
+            self.mapFinished(id, generation, isMapped: isMapped, &actions)
+        case .drained(let id):
+            self.drained(id, &actions)
+        case .recallReceived(let recall):
+            self.recallReceived(recall, &actions)
+        case .returnEnded(let id, let stateID):
+            self.returnEnded(id, stateID, &actions)
+        case .changeWanted(let change):
+            self.changeWanted(change, &actions)
+        case .changeEnded(let id, let outcome):
+            self.changeEnded(id, outcome, &actions)
+        case .returnAllWanted:
+            self.returnAll(&actions)
+        case .leaseLost:
+            self.leaseLost(&actions)
+        case .leaseRegained:
+            self.leaseRegained(&actions)
+        case .leaseGivenUp(let status):
+            self.leaseGivenUp(status, &actions)
+        }
+        return actions
+    }
+
+    /// Whether nothing is held and nothing is under way.
+    package var isIdle: Bool {
+        self.held.isEmpty && self.gets.isEmpty && self.recalls.isEmpty && self.returns.isEmpty && self.changes.isEmpty
+    }
+
+    /// What the client holds, in order.
+    package var heldRanges: [(range: ByteRange, ioMode: IOMode)] { self.held.elements }
+
+    mutating func nextNumber() -> UInt64 {
+        self.lastNumber += 1
+        return self.lastNumber
+    }
+
+    // MARK: State that several operations change
+
+    mutating func hold(_ range: ByteRange, _ ioMode: IOMode) { self.held.add(range, ioMode) }
+
+    /// Forgets held ranges; with the last one the stateid and the descriptors go.
+    mutating func letGo(_ range: ByteRange, _ ioMode: IOModeSelector, _ actions: inout [Action]) {
+        guard !self.held.isEmpty else { return }
+        self.held.remove(range, ioMode)
+        if self.held.isEmpty {
+            self.stateID = .none
+            // What the windows still map belongs to a stateid that is over: it must not come back to life.
+            for id in self.windows.keys.sorted() { self.windows[id]?.isMapCurrent = false }
+            actions.append(.dropDescriptors)
+        }
+    }
+
+    mutating func learnSize(_ size: UInt64) { self.fileSize = size }
+
+    mutating func forgetSize() { self.fileSize = nil }
+
+    mutating func forgetStateID() { self.stateID = .none }
+
+    mutating func learn(_ stateID: StateID) {
+        if stateID.other != self.stateID.other {
+            self.stateID = stateID
+        } else if StateID.distance(from: self.stateID.seqid, to: stateID.seqid) > 0 {
+            self.stateID = stateID
+        }
+    }
+
+    /// Moves the windows that follow their content by the shifts that are new here.
+    ///
+    /// `nil`: the log has a gap.
+    mutating func follow(_ shifts: [LoggedShift]?, to epoch: UInt64, _ actions: inout [Action]) {
+        defer { self.epoch = epoch }
+        if self.epoch == 0 || epoch == self.epoch { return }
+        for id in self.windows.keys.sorted() {
+            guard let state = self.windows[id], case .content(let pieces) = state.window.place else { continue }
+            guard let shifts else {
+                self.fail(id, .outcomeUnknown, &actions)
+                continue
+            }
+            var moved = pieces
+            for logged in shifts where logged.epoch > self.epoch { moved.apply(logged.shift) }
+            guard moved != pieces else { continue }
+            self.windows[id]?.window.place = .content(moved)
+            self.windows[id]?.isMapCurrent = false
+            precondition(!state.hasAccess, "\(id) shows bytes that a completed change has moved")
+            if moved.isEmpty { self.fail(id, .noSuchAddress, &actions) }
+        }
+    }
+
+    /// Gives a window up: a touch becomes SIGBUS.
+    mutating func fail(_ id: WindowID, _ status: LayoutStatus, _ actions: inout [Action]) {
+        guard let state = self.windows[id], !state.isFailed else { return }
+        if state.hasAccess { actions.append(.revoke(id)) }
+        self.windows[id]?.phase = .failed
+        self.windows[id]?.failure = status
+        self.windows[id]?.isWanted = false
+        self.windows[id]?.isMapCurrent = false
+        actions.append(.fail(id, status))
+    }
+}
