@@ -42,21 +42,6 @@ struct ServingTests {
         }
     }
 
-    @Test("The replies of one burst leave together, in one segment each direction")
-    func merged() throws {
-        try TestServer.run { server in
-            let socket = try RawSocket(to: server.listen())
-            try socket.send((0..<64).flatMap { Wire.record(Wire.call(xid: $0)) })
-            // A stream socket returns everything that is there; one write makes all of it be there at once.
-            let replies = (0..<64).flatMap { Wire.record(Wire.reply(xid: $0)) }
-            #expect(try socket.receive(replies.count) == replies)
-            let statistics = try server.statistics()
-            #expect(statistics.recordsReceived == 64)
-            #expect(statistics.recordsSent == 64)
-            #expect(statistics.bytesSent == UInt64(replies.count))
-        }
-    }
-
     @Test("Answers may come late and in any order; the second and those after the close are dropped")
     func parked() throws {
         try TestServer.run { server in
