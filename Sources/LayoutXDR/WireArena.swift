@@ -21,7 +21,7 @@ struct WireArena: ~Copyable {
     init(_ block: UnsafeMutableRawBufferPointer) { unsafe self.rest = block }
 
     deinit {
-        for unsafeblock in unsafe self.heapBlocks { unsafe block.deallocate() }
+        unsafe self.heapBlocks.forEach { unsafe $0.deallocate() }
     }
 
     /// The bytes that an opaque of `count` bytes takes, without its count.
