@@ -11,8 +11,8 @@
 /// - Text for people that is not UTF-8 is repaired, and cut at its bound should the repair have made it longer.
 /// - What CB_NOTIFY_DEVICEID announces is checked and dropped: the call is reserved.
 ///
-/// Nothing traps. libtirpc allocates an array when it has read its count, before its elements: that is at most
-/// 272 KiB at a time (the bounds of `layout.x`), and free again before the call returns.
+/// Nothing traps. libtirpc allocates an array when it has read its count, before its elements: a short record can make
+/// it allocate 256 KiB more than the record holds (the bounds of `layout.x`), which are free again before the call returns.
 ///
 /// **Encoding** takes values from our own program. Text for people is cut at its bound; other things over their bound
 /// (``ProtocolLimits``) are a mistake of the caller and trap.

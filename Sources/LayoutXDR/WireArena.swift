@@ -21,7 +21,7 @@ struct WireArena: ~Copyable {
     init(_ block: UnsafeMutableRawBufferPointer) { unsafe self.rest = block }
 
     deinit {
-        unsafe self.heapBlocks.forEach { unsafe $0.deallocate() }
+        for index in unsafe self.heapBlocks.indices { unsafe self.heapBlocks[index].deallocate() }
     }
 
     /// The bytes that an opaque of `count` bytes takes, without its count.
