@@ -74,7 +74,9 @@ package struct LayoutReply: Hashable, Sendable {
     }
 }
 
-/// What a call asks for. Mapping changes share one case; their procedure is in `ChangeArguments.operation`.
+/// What a call asks for.
+///
+/// Mapping changes share one case; their procedure is in `ChangeArguments.operation`.
 package enum Request: Hashable, Sendable {
     case null
     case exchangeID(ExchangeIDArguments)
@@ -606,9 +608,9 @@ package struct LayoutGetResult: Hashable, Sendable {
     package var capabilities: LayoutCapabilities
     package var fileSize: UInt64
     package var epoch: UInt64
-    /// The shifts since the epoch that the caller knew; `nil` if they are no longer known. At most 256 travel.
+    /// The shifts since the epoch that the caller knew, at most 256; `nil` if they are no longer known.
     package var shifts: [LoggedShift]?
-    /// Sorted, without gaps, covering `range`. At most 8,192 travel.
+    /// Sorted, without gaps, covering `range`; at most 8,192.
     package var extents: [Extent]
 
     package init(
