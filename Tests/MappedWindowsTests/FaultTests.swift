@@ -38,7 +38,7 @@ extension WindowTests {
             let address = window.shared
             let runtime = try WindowRuntime.shared
             window.revoke()
-            let load = TestThread { _ = address.byte(0) }
+            let load = TestThread { address.touch(0) }
             #expect(eventually { window.waiters == 1 })
             for _ in 0..<3 {
                 // Each cursor is new: it has missed the moment at which the thread came.
@@ -138,7 +138,7 @@ extension WindowTests {
                 unsafe memset(memory, 0xA5, guardSize + size)
                 var stack = unsafe stack_t(ss_sp: memory + guardSize, ss_flags: 0, ss_size: size)
                 precondition(unsafe sigaltstack(&stack, nil) == 0, "sigaltstack: errno \(errno)")
-                _ = address.byte(0)
+                address.touch(0)
                 var untouched = 0
                 while unsafe memory.load(fromByteOffset: untouched, as: UInt8.self) == 0xA5 { untouched += 1 }
                 used.store(guardSize + size - untouched, ordering: .relaxed)
