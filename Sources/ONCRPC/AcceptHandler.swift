@@ -3,10 +3,10 @@ import NIOCore
 
 /// In the pipeline of a listening channel: stops accepting for a while when descriptors or memory are used up.
 ///
-/// The waiting connection makes the listening socket readable again at once, so that going on would be a busy loop.
-final class AcceptHandler: ChannelDuplexHandler {
+/// The waiting connection keeps the listening socket readable, so that going on would be a busy loop. Holding back the
+/// pipeline's `read` is not enough: a failed accept leaves the channel's pending read, and its interest, as they are.
+final class AcceptHandler: ChannelInboundHandler {
     typealias InboundIn = any Channel
-    typealias OutboundIn = Never
 
     private let pause: TimeAmount
     /// Tells the owner of a pause.
@@ -16,20 +16,11 @@ final class AcceptHandler: ChannelDuplexHandler {
     /// Tells the owner of an error that has ended the listener.
     private let failed: (any Error) -> Void
     private var isPaused = false
-    private var isReadHeld = false
 
     init(pause: TimeAmount, exhausted: @escaping () -> Bool, failed: @escaping (any Error) -> Void) {
         self.pause = pause
         self.exhausted = exhausted
         self.failed = failed
-    }
-
-    func read(context: ChannelHandlerContext) {
-        if self.isPaused {
-            self.isReadHeld = true
-        } else {
-            context.read()
-        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -41,19 +32,18 @@ final class AcceptHandler: ChannelDuplexHandler {
         case EMFILE, ENFILE, ENOBUFS, ENOMEM:
             if self.isPaused || self.exhausted() { return }
             self.isPaused = true
-            context.eventLoop.assumeIsolated().scheduleTask(in: self.pause) { self.resume(context) }
+            let channel = context.channel
+            _ = channel.setOption(.autoRead, value: false)
+            context.eventLoop.assumeIsolated().scheduleTask(in: self.pause) {
+                self.isPaused = false
+                // Fails only if the listener was closed meanwhile.
+                _ = channel.setOption(.autoRead, value: true)
+            }
         case ECONNABORTED:
             return  // one peer gave up while it waited
         default:
             // The channel closes itself on any other error.
             self.failed(error)
         }
-    }
-
-    private func resume(_ context: ChannelHandlerContext) {
-        self.isPaused = false
-        guard self.isReadHeld else { return }
-        self.isReadHeld = false
-        context.read()
     }
 }

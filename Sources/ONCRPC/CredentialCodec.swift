@@ -12,15 +12,15 @@ struct CredentialDecoder {
     /// The credential of a call.
     ///
     /// - Throws: The status with which the call must be denied (RFC 5531 §9).
-    mutating func decode(_ header: ctirpc_call_header, of record: ByteBuffer) throws(RPCAuthStatus) -> RPCCredential {
+    mutating func decode(_ header: CallHeader, of record: ByteBuffer) throws(RPCAuthStatus) -> RPCCredential {
         let credential: RPCCredential
-        switch RPCAuthFlavor(rawValue: header.credential_flavor) {
+        switch header.credentialFlavor {
         case .none:
             // RFC 5531 §8.2: the body of AUTH_NONE is empty.
-            guard header.credential_length == 0 else { throw .badCredential }
+            guard header.credentialLength == 0 else { throw .badCredential }
             credential = .none
         case .sys:
-            credential = .sys(try self.decodeSystem(length: Int(header.credential_length), of: record))
+            credential = .sys(try self.decodeSystem(length: header.credentialLength, of: record))
         case .tls:
             // A server that offers RPC with TLS answers the probe with the verifier "STARTTLS" (RFC 9289 §4.1); this
             // is where it would. Denied, the client knows that there is no TLS.
@@ -30,7 +30,7 @@ struct CredentialDecoder {
             throw .rejectedCredential
         }
         // None of the flavors above has a verifier of its own.
-        guard header.verifier_flavor == RPCAuthFlavor.none.rawValue, header.verifier_length == 0 else {
+        guard header.verifierFlavor == .none, header.verifierLength == 0 else {
             throw .badVerifier
         }
         return credential
@@ -40,9 +40,9 @@ struct CredentialDecoder {
         length: Int,
         of record: ByteBuffer
     ) throws(RPCAuthStatus) -> RPCSystemCredential {
-        let offset = record.readerIndex + Int(CTIRPC_CREDENTIAL_OFFSET)
+        let offset = record.readerIndex + CallHeader.credentialOffset
         let isLast = unsafe record.withUnsafeReadableBytes { bytes in
-            let body = unsafe bytes[Int(CTIRPC_CREDENTIAL_OFFSET)..<Int(CTIRPC_CREDENTIAL_OFFSET) + length]
+            let body = unsafe bytes[CallHeader.credentialOffset..<CallHeader.credentialOffset + length]
             return unsafe self.lastBody.count == length && body.elementsEqual(self.lastBody)
         }
         if isLast, let credential = self.lastCredential { return credential }

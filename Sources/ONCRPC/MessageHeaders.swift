@@ -1,13 +1,57 @@
 import CTIRPC
 import NIOCore
 
+/// The header of a call (`call_body` of RFC 5531 §9).
+struct CallHeader {
+    var xid: UInt32
+    var program: UInt32
+    var version: UInt32
+    var procedure: UInt32
+    var credentialFlavor: RPCAuthFlavor
+    /// At most 400.
+    var credentialLength: Int
+    var verifierFlavor: RPCAuthFlavor
+    /// At most 400.
+    var verifierLength: Int
+    /// Where the arguments start in the record; at most its length.
+    var bodyOffset: Int
+
+    /// Where the credential's body starts in the record.
+    static let credentialOffset = Int(CTIRPC_CREDENTIAL_OFFSET)
+
+    fileprivate init(_ header: ctirpc_call_header) {
+        self.xid = header.xid
+        self.program = header.program
+        self.version = header.version
+        self.procedure = header.procedure
+        self.credentialFlavor = RPCAuthFlavor(rawValue: header.credential_flavor)
+        self.credentialLength = Int(header.credential_length)
+        self.verifierFlavor = RPCAuthFlavor(rawValue: header.verifier_flavor)
+        self.verifierLength = Int(header.verifier_length)
+        self.bodyOffset = Int(header.body_offset)
+    }
+}
+
+/// What a reply says (`reply_body` of RFC 5531 §9).
+struct ReplyHeader {
+    /// Why the call was not executed; `nil` if it was.
+    var rejection: RPCRejection?
+    /// Where the results start in the record; at most its length.
+    var bodyOffset: Int
+
+    fileprivate init(_ header: ctirpc_reply_header) {
+        self.rejection = header.rejection
+        self.bodyOffset = Int(header.body_offset)
+    }
+}
+
 /// A record, with its header decoded by libtirpc (RFC 5531 §9).
 enum InboundMessage {
-    case call(ctirpc_call_header)
+    case call(CallHeader)
     /// A call of another version of the RPC protocol: nothing behind the transaction id is known.
     case callOfOtherVersion(xid: UInt32)
     /// A reply to the call `xid`, or `nil` if the rest of its header cannot be decoded.
-    case reply(xid: UInt32, ctirpc_reply_header?)
+    case reply(xid: UInt32, ReplyHeader?)
     /// No RPC message.
     case malformed
 
@@ -39,12 +83,12 @@ enum InboundMessage {
                 return
             }
             var header = ctirpc_call_header()
-            self = unsafe ctirpc_decode_call(base, bytes.count, &header) != 0 ? .call(header) : .malformed
+            self = unsafe ctirpc_decode_call(base, bytes.count, &header) != 0 ? .call(CallHeader(header)) : .malformed
         case REPLY.rawValue:
             var header = ctirpc_reply_header()
             self = .reply(
                 xid: prefix.xid,
-                unsafe ctirpc_decode_reply(base, bytes.count, &header) != 0 ? header : nil
+                unsafe ctirpc_decode_reply(base, bytes.count, &header) != 0 ? ReplyHeader(header) : nil
             )
         default:
             self = .malformed
@@ -54,14 +98,14 @@ enum InboundMessage {
 
 extension ctirpc_reply_header {
     /// The header of the reply to a call that was executed.
-    init(success xid: UInt32) {
+    fileprivate init(success xid: UInt32) {
         self.init()
         self.xid = xid
         self.status = SUCCESS.rawValue
     }
 
     /// The header of the reply to a call that was not executed.
-    init(xid: UInt32, rejection: RPCRejection) {
+    fileprivate init(xid: UInt32, rejection: RPCRejection) {
         self.init()
         self.xid = xid
         switch rejection {
@@ -90,7 +134,7 @@ extension ctirpc_reply_header {
     }
 
     /// Why the peer did not execute the call; `nil` if it did.
-    var rejection: RPCRejection? {
+    fileprivate var rejection: RPCRejection? {
         if self.denied != 0 {
             return self.status == RPC_MISMATCH.rawValue
                 ? .rpcMismatch(low: self.low, high: self.high)
@@ -153,10 +197,22 @@ enum RecordWriter {
         }
     }
 
-    /// Writes the header of a reply whose results of `bodyLength` bytes follow.
-    static func writeReply(_ reply: ctirpc_reply_header, bodyLength: Int, into output: inout ByteBuffer) {
-        unsafe self.writeRecord(headerLengthMax: self.replyHeaderLengthMax, bodyLength: bodyLength, into: &output) {
-            header in
+    /// Writes the header of a reply to a call that was executed, whose results of `bodyLength` bytes follow.
+    static func writeSuccess(xid: UInt32, bodyLength: Int, into output: inout ByteBuffer) {
+        self.writeReply(ctirpc_reply_header(success: xid), bodyLength: bodyLength, into: &output)
+    }
+
+    /// Writes a reply to a call that was not executed.
+    static func writeRejection(xid: UInt32, _ rejection: RPCRejection, into output: inout ByteBuffer) {
+        self.writeReply(ctirpc_reply_header(xid: xid, rejection: rejection), bodyLength: 0, into: &output)
+    }
+
+    private static func writeReply(_ reply: ctirpc_reply_header, bodyLength: Int, into output: inout ByteBuffer) {
+        unsafe self.writeRecord(
+            headerLengthMax: self.replyHeaderLengthMax,
+            bodyLength: bodyLength,
+            into: &output
+        ) { header in
             unsafe withUnsafePointer(to: reply) { unsafe ctirpc_encode_reply(header.baseAddress, header.count, $0) }
         }
     }

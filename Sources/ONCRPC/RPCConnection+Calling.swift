@@ -1,4 +1,3 @@
-import CTIRPC
 package import NIOCore
 
 /// Calls to the peer: a client's calls, and a server's callbacks.
@@ -73,7 +72,7 @@ extension RPCConnection {
         self.group.statistics.callsGivenUp += UInt64(count)
     }
 
-    func handleReply(xid: UInt32, _ header: ctirpc_reply_header?, _ record: ByteBuffer) {
+    func handleReply(xid: UInt32, _ header: ReplyHeader?, _ record: ByteBuffer) {
         guard let completion = self.outstanding.end(xid) else {
             self.group.statistics.repliesUnmatched += 1
             self.unmatchedRepliesLeft -= 1
@@ -89,7 +88,7 @@ extension RPCConnection {
             completion(.failure(.rejected(rejection)))
             return
         }
-        let offset = Int(header.body_offset)
+        let offset = header.bodyOffset
         let body = record.getSlice(at: record.readerIndex + offset, length: record.readableBytes - offset)
         completion(body.map { .success($0) } ?? .failure(.malformedReply))
     }

@@ -1,4 +1,3 @@
-import CTIRPC
 import NIOCore
 
 /// From bytes to calls and replies.
@@ -85,7 +84,7 @@ extension RPCConnection {
         case .callOfOtherVersion(let xid):
             self.group.statistics.rejectedVersion += 1
             let version = InboundMessage.rpcVersion
-            self.write(ctirpc_reply_header(xid: xid, rejection: .rpcMismatch(low: version, high: version)))
+            self.writeRejection(xid: xid, .rpcMismatch(low: version, high: version))
         case .reply(let xid, let header):
             self.handleReply(xid: xid, header, record)
         case .malformed:
@@ -93,8 +92,8 @@ extension RPCConnection {
         }
     }
 
-    private func handleCall(_ header: ctirpc_call_header, _ record: ByteBuffer) {
-        let offset = Int(header.body_offset)
+    private func handleCall(_ header: CallHeader, _ record: ByteBuffer) {
+        let offset = header.bodyOffset
         guard let body = record.getSlice(at: record.readerIndex + offset, length: record.readableBytes - offset) else {
             self.close(.malformedMessage)
             return
@@ -104,14 +103,14 @@ extension RPCConnection {
             credential = try self.credentialDecoder.decode(header, of: record)
         } catch {
             self.group.statistics.rejectedAuthentication += 1
-            self.write(ctirpc_reply_header(xid: header.xid, rejection: .authError(error)))
+            self.writeRejection(xid: header.xid, .authError(error))
             return
         }
         self.hasBeenCalled = true
         self.firstCallDeadline = nil
         guard let id = self.calls.begin(xid: header.xid) else {
             self.group.statistics.rejectedInFlight += 1
-            self.write(ctirpc_reply_header(xid: header.xid, rejection: .systemError))
+            self.writeRejection(xid: header.xid, .systemError)
             return
         }
         self.group.statistics.callsReceived += 1

@@ -1,4 +1,3 @@
-import CTIRPC
 package import NIOCore
 
 /// Answers to the peer's calls, and the output buffer.
@@ -12,7 +11,9 @@ extension RPCConnection {
     /// - Precondition: `body` is shorter than 2 GiB.
     package func reply(to call: RPCCallID, body: ByteBuffer) {
         guard self.endCall(call) else { return }
-        self.write(ctirpc_reply_header(success: call.xid), body: body)
+        self.prepareOutput()
+        RecordWriter.writeSuccess(xid: call.xid, bodyLength: body.readableBytes, into: &self.output)
+        self.finishRecord(body)
     }
 
     /// Refuses a call, which has not been executed.
@@ -21,7 +22,7 @@ extension RPCConnection {
     package func reject(_ call: RPCCallID, _ rejection: RPCRejection) {
         guard self.endCall(call) else { return }
         self.group.statistics.rejectedByDelegate += 1
-        self.write(ctirpc_reply_header(xid: call.xid, rejection: rejection))
+        self.writeRejection(xid: call.xid, rejection)
     }
 
     private func endCall(_ call: RPCCallID) -> Bool {
@@ -32,10 +33,10 @@ extension RPCConnection {
         return true
     }
 
-    func write(_ reply: ctirpc_reply_header, body: ByteBuffer = ByteBuffer()) {
+    func writeRejection(xid: UInt32, _ rejection: RPCRejection) {
         self.prepareOutput()
-        RecordWriter.writeReply(reply, bodyLength: body.readableBytes, into: &self.output)
-        self.finishRecord(body)
+        RecordWriter.writeRejection(xid: xid, rejection, into: &self.output)
+        self.finishRecord(ByteBuffer())
     }
 
     /// Makes room for about as much as the last burst needed.

@@ -48,6 +48,11 @@ struct RecordReader {
         self.input.readableBytes + (self.assembled?.readableBytes ?? 0)
     }
 
+    /// Memory held for them.
+    var capacity: Int {
+        self.input.storageCapacity + (self.assembled?.storageCapacity ?? 0)
+    }
+
     /// Adds bytes at the end of the stream.
     mutating func append(_ bytes: ByteBuffer) {
         guard self.input.readableBytes > 0 else {

@@ -47,7 +47,7 @@ final class RawSocket {
                     self.descriptor,
                     memory.baseAddress.map { unsafe $0 + sent },
                     memory.count - sent,
-                    CInt(MSG_NOSIGNAL.rawValue)
+                    CInt(MSG_NOSIGNAL)
                 )
             }
             if count <= 0 { throw Failure(what: "send", number: errno) }
@@ -59,7 +59,7 @@ final class RawSocket {
     ///
     /// Returns how many bytes went.
     func sendSome(_ bytes: [UInt8]) -> Int {
-        let flags = CInt(MSG_NOSIGNAL.rawValue) | CInt(MSG_DONTWAIT.rawValue)
+        let flags = CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT)
         return unsafe bytes.withUnsafeBytes { unsafe Glibc.send(self.descriptor, $0.baseAddress, $0.count, flags) }
     }
 

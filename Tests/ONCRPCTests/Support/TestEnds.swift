@@ -153,7 +153,7 @@ struct TestClient {
     ) throws -> EventLoopFuture<Result<ByteBuffer, RPCError>> {
         let promise = self.loop.makePromise(of: Result<ByteBuffer, RPCError>.self)
         try self.withConnection { connection in
-            connection.call(
+            _ = connection.call(
                 program: Wire.program,
                 version: Wire.version,
                 procedure: procedure.rawValue,
