@@ -36,7 +36,7 @@ package final class ChildProcess: Sendable {
         if let passing { unsafe posix_spawn_file_actions_adddup2(&actions, passing, 3) }
         var words: [UnsafeMutablePointer<CChar>?] = unsafe ([path] + arguments).map { unsafe strdup($0) }
         unsafe words.append(nil)
-        defer { for unsafeword in unsafe words { unsafe free(word) } }
+        defer { for index in unsafe words.indices { unsafe free(words[index]) } }
         var pid: pid_t = 0
         let result = unsafe posix_spawnp(&pid, path, &actions, nil, words, environ)
         guard result == 0 else {
