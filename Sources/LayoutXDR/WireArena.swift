@@ -2,8 +2,8 @@ import CTIRPC
 
 /// The memory that C structs point to while they are encoded.
 ///
-/// Takes a block on the stack first, so that a short message allocates nothing, and the heap once that is full. All of it is gone
-/// with the arena.
+/// Takes a block on the stack first, so that a short message allocates nothing, and the heap once that is full. All of
+/// it is gone with the arena.
 @safe
 struct WireArena: ~Copyable {
     /// Bytes of the first block: 32 extents.
@@ -21,7 +21,7 @@ struct WireArena: ~Copyable {
     init(_ block: UnsafeMutableRawBufferPointer) { unsafe self.rest = block }
 
     deinit {
-        unsafe self.heapBlocks.forEach { unsafe $0.deallocate() }
+        for index in unsafe self.heapBlocks.indices { unsafe self.heapBlocks[index].deallocate() }
     }
 
     /// The bytes that an opaque of `count` bytes takes, without its count.

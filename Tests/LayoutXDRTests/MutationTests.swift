@@ -94,7 +94,9 @@ extension SeededGenerator {
         default:
             // A word, where counts, enums and bools are.
             let word = index & ~3
-            let value = self.element([0, 1, 2, 3, 4, 5, 6, 15, 255, 256, 257, 0x7fff_ffff, .max, self.number(UInt32.self)])
+            let value = self.element([
+                0, 1, 2, 3, 4, 5, 6, 15, 255, 256, 257, 0x7fff_ffff, .max, self.number(UInt32.self),
+            ])
             for (position, shift) in zip(word..<min(word + 4, bytes.count), [24, 16, 8, 0]) {
                 bytes[position] = UInt8(truncatingIfNeeded: value >> UInt32(shift))
             }

@@ -40,7 +40,9 @@ extension SeededGenerator {
         )
     }
 
-    /// Sorted and without gaps; the last one may go on to the end. Sometimes as many as one reply can carry.
+    /// Sorted and without gaps; the last one may go on to the end.
+    ///
+    /// Sometimes as many as one reply can carry.
     private mutating func extents() -> [Extent] {
         let isFull = Int.random(in: 0..<100, using: &self) == 0
         let count = isFull ? ProtocolLimits.extents : Int.random(in: 1...6, using: &self)

@@ -36,7 +36,8 @@ extension SeededGenerator {
 
     /// Known or not, but never OK.
     mutating func failureStatus() -> LayoutStatus {
-        let status: LayoutStatus = self.bool() ? self.element([.delay, .grace, .recallConflict, .badSession]) : .ioError
+        let status: LayoutStatus =
+            self.bool() ? self.element([.delay, .grace, .recallConflict, .badSession]) : .ioError
         return self.bool() ? status : LayoutStatus(rawValue: max(1, self.number()))
     }
 

@@ -1,4 +1,6 @@
-/// Reads bytes as a type of a ``Schema`` and says what each of them means. Strict: bools are 0 or 1, padding is zero.
+/// Reads bytes as a type of a ``Schema`` and says what each of them means.
+///
+/// Strict: bools are 0 or 1, padding is zero.
 struct SchemaWalker {
     /// A run of bytes and its meaning.
     struct Item: Hashable, Sendable {
@@ -36,9 +38,10 @@ struct SchemaWalker {
         let path = path.isEmpty ? field.name : "\(path).\(field.name)"
         switch (field.type, field.repetition) {
         case ("opaque", .fixed(let count)):
-            try self.opaque(count, path)
+            // Of the opaques of fixed size only the boot ID is text.
+            try self.opaque(count, path, isText: count == self.schema.constants["LL_BOOTID_SIZE"].map(Int.init))
         case ("opaque", .upTo(let limit)):
-            try self.opaque(self.count(limit, path), path)
+            try self.opaque(self.count(limit, path), path, isText: true)
         case (_, .once):
             try self.type(field.type, path)
         case (_, .fixed(let count)):
@@ -88,9 +91,11 @@ struct SchemaWalker {
         }
     }
 
-    private mutating func opaque(_ count: Int, _ path: String) throws {
+    private mutating func opaque(_ count: Int, _ path: String, isText: Bool) throws {
         let padded = (count + 3) & ~3
-        guard self.bytes.count - self.position >= padded else { throw Schema.Failure(description: "\(path) is cut short") }
+        guard self.bytes.count - self.position >= padded else {
+            throw Schema.Failure(description: "\(path) is cut short")
+        }
         let run = self.bytes[self.position..<(self.position + padded)]
         guard run.dropFirst(count).allSatisfy({ $0 == 0 }) else {
             throw Schema.Failure(description: "\(path) has padding that is not zero")
@@ -98,8 +103,8 @@ struct SchemaWalker {
         // Sixteen bytes a line; the text beside them, as far as it is text.
         for (line, start) in stride(from: run.startIndex, to: run.endIndex, by: 16).enumerated() {
             let part = run[start..<min(start + 16, run.endIndex)]
-            let isText = part.allSatisfy { (0x20..<0x7f).contains($0) || $0 == 0 } && part.contains { $0 != 0 }
-            let text = isText ? " '\(String(decoding: part.filter { $0 != 0 }, as: UTF8.self))'" : ""
+            let isPrintable = part.allSatisfy { (0x20..<0x7f).contains($0) || $0 == 0 } && part.contains { $0 != 0 }
+            let text = isText && isPrintable ? " '\(String(decoding: part.filter { $0 != 0 }, as: UTF8.self))'" : ""
             self.items.append(Item(bytes: part, meaning: (line == 0 ? path : "...") + text))
         }
         self.position += padded
@@ -116,7 +121,9 @@ struct SchemaWalker {
     }
 
     private mutating func take(_ count: Int, _ path: String, _ text: (UInt64) -> String) throws -> UInt64 {
-        guard self.bytes.count - self.position >= count else { throw Schema.Failure(description: "\(path) is cut short") }
+        guard self.bytes.count - self.position >= count else {
+            throw Schema.Failure(description: "\(path) is cut short")
+        }
         let run = self.bytes[self.position..<(self.position + count)]
         let value = run.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         self.items.append(Item(bytes: run, meaning: "\(path) = \(text(value))"))
