@@ -137,7 +137,9 @@ uint32_t mw_publish_revoked(uint32_t slot) {
     const uint32_t before = mw_window_word(slot), after = next_generation(before);
     atomic_store(&mw_windows[slot].word, after);
     if (before & MW_GRANTED) { mw_count(&mw_revokes, 1); }
-    // Who waits goes on waiting: nobody is woken. (Their futex value is out of date, but they sleep already.)
+    // Who waits goes on waiting: nobody is woken. (Their futex value is out of date, but they sleep already.) The owner
+    // is told anew, because the grant that it may be working on will be refused.
+    if (mw_waiters(slot) != 0) { mw_notify(slot); }
     return after;
 }
 

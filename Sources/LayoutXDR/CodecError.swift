@@ -1,7 +1,7 @@
 /// Bytes from a peer that are not a message of `Protocol/layout.x`.
 ///
-/// A call that cannot be decoded is answered `GARBAGE_ARGS` (RFC 5531 §9); a reply or callback that cannot be decoded is
-/// treated as lost. Nothing of the message may be used.
+/// A call that cannot be decoded is answered `GARBAGE_ARGS` (RFC 5531 §9); a reply or callback that cannot be decoded
+/// is treated as lost. Nothing of the message may be used.
 package struct CodecError: Error, Hashable, Sendable {
     /// What is wrong with the bytes.
     package enum Reason: Hashable, Sendable {

@@ -7,8 +7,8 @@ extension LayoutCodec {
     /// Appends the results of a call of `procedure`.
     ///
     /// If the reply's sequence has a status other than OK, the result repeats that status, whatever it was.
-    /// - Precondition: A success is the response that belongs to `procedure`; a failure's status is not OK; `sequence` is there
-    ///   if the procedure carries one; arrays and data are within ``ProtocolLimits``.
+    /// - Precondition: A success is the response that belongs to `procedure`; a failure's status is not OK; `sequence`
+    ///   is there if the procedure carries one; arrays and data are within ``ProtocolLimits``.
     package static func encode(_ reply: LayoutReply, for procedure: Procedure, into buffer: inout ByteBuffer) {
         let result = reply.result
         switch procedure {

@@ -6,8 +6,8 @@ package import NIOCore
 extension LayoutCodec {
     /// Decodes the results of a call of `procedure`.
     ///
-    /// Everything that a client relies on is checked, because a server may be hostile: ranges do not overflow, extents are sorted, have
-    /// no gaps and cover the granted range, shifts are in the order of their epochs.
+    /// Everything that a client relies on is checked, because a server may be hostile: ranges do not overflow, extents
+    /// are sorted, have no gaps and cover the granted range, shifts are in the order of their epochs.
     /// - Throws: ``CodecError``; the reply says nothing then.
     /// - Complexity: O(bytes).
     package static func decodeReply(procedure: Procedure, _ body: ByteBuffer) throws(CodecError) -> LayoutReply {

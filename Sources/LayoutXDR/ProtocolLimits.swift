@@ -2,8 +2,8 @@ import CLayoutXDR
 
 /// The bounds of `Protocol/layout.x`, in bytes or elements.
 ///
-/// Decoding refuses what is longer. Encoding cuts text for people (``name``, ``detail``) and what is only shown; anything
-/// else over its bound is a mistake of the caller and traps.
+/// Decoding refuses what is longer. Encoding cuts text for people (``name``, ``detail``) and what is only shown;
+/// anything else over its bound is a mistake of the caller and traps.
 package enum ProtocolLimits {
     /// Bytes of a client's or server's owner.
     package static var owner: Int { Int(LL_OWNER_MAX) }

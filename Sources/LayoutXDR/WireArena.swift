@@ -2,8 +2,8 @@ import CTIRPC
 
 /// The memory that C structs point to while they are encoded.
 ///
-/// Takes a block on the stack first, so that a short message allocates nothing, and the heap once that is full. All of it is gone
-/// with the arena.
+/// Takes a block on the stack first, so that a short message allocates nothing, and the heap once that is full. All of
+/// it is gone with the arena.
 @safe
 struct WireArena: ~Copyable {
     /// Bytes of the first block: 32 extents.

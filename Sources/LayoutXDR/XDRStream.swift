@@ -16,10 +16,10 @@ protocol WireType {
 enum XDRStream {
     /// Decodes all of `body` as a `Wire` and turns it into a value.
     ///
-    /// What libtirpc accepts leniently is refused (`compare_xdr.h`): the decoded struct is encoded again into a stream that
-    /// compares, so that a message is accepted only if its bytes are the ones that an encoder writes. Compared with a scan of the
-    /// bytes before decoding this needs no second description of the messages that could differ from the first,
-    /// and it takes no memory.
+    /// What libtirpc accepts leniently is refused (`compare_xdr.h`): the decoded struct is encoded again into a stream
+    /// that compares, so that a message is accepted only if its bytes are the ones that an encoder writes. Compared
+    /// with a scan of the bytes before decoding this needs no second description of the messages that could differ from
+    /// the first, and it takes no memory.
     ///
     /// What libtirpc allocated is free again when this returns, whatever happens; `convert` must copy what it keeps.
     static func decode<Wire: WireType, Value>(
@@ -55,8 +55,8 @@ enum XDRStream {
         unsafe withUnsafeTemporaryAllocation(byteCount: WireArena.stackBytes, alignment: 16) { block in
             var arena = unsafe WireArena(block)
             var wire = make(&arena)
-            // On the wire nothing is longer than in memory: words and hypers have their C sizes, a union is as long as its
-            // longest arm, and a count takes the place of a count and a pointer.
+            // On the wire nothing is longer than in memory: words and hypers have their C sizes, a union is as long as
+            // its longest arm, and a count takes the place of a count and a pointer.
             let room = MemoryLayout<Wire>.size + arena.wireBytes + WireArena.padded(borrowed)
             unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { bytes in
                 var stream = unsafe XDR()

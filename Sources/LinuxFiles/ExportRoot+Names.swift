@@ -3,7 +3,7 @@ import Glibc
 import LayoutCore
 
 /// A file that was opened, and whether the call made it.
-package struct OpenedFile: ~Copyable, Sendable {
+package struct OpenedFile: Sendable {
     /// The open file.
     package let descriptor: SharedDescriptor
     /// Whether there was no such file before.

@@ -11,7 +11,7 @@ enum SwapFiles {
     static func contain(_ facts: FileFacts) throws(LinuxError) -> Bool {
         let text: [UInt8]
         do throws(LinuxError) {
-            text = try Host.readSmallFile("/proc/swaps", limit: 65536)
+            text = try Host.readSmallFile("/proc/swaps", limit: 16384)
         } catch {
             guard error.errno == ENOENT else { throw error }
             return false

@@ -94,9 +94,13 @@ package struct UserIdentity: Hashable, Sendable {
     }
 
     private static func currentGroups() throws(LinuxError) -> [UInt32] {
-        var groups = [UInt32](repeating: 0, count: 65536)
-        let result = unsafe lf_get_groups(&groups, groups.count)
-        let count = try checked(result, "getgroups", "read this thread's groups")
-        return Array(groups[..<Int(count)])
+        let attempt = "read this thread's groups"
+        var groups: [UInt32] = []
+        // Without room the kernel only counts; no other thread can change what this one has.
+        let count = Int(try checked(unsafe lf_get_groups(&groups, 0), "getgroups", attempt))
+        guard count > 0 else { return [] }
+        groups = [UInt32](repeating: 0, count: count)
+        try checked(unsafe lf_get_groups(&groups, count), "getgroups", attempt)
+        return groups
     }
 }

@@ -29,7 +29,7 @@ package struct LongPin: ~Copyable, Sendable {
     /// - Throws: ``WindowError/Code/revokedWhilePinned`` if the lease ended earlier.
     package consuming func end() throws(WindowError) {
         guard let window = self.window.take() else { return }
-        guard mw_counted_pin_end(window.slot, self.begun) else { throw Window.revokedWhilePinned() }
+        guard mw_counted_pin_end(window.slot, self.begun) else { throw WindowError.revokedWhilePinned }
     }
 }
 

@@ -8,7 +8,8 @@ extension Window {
     /// - Parameters:
     ///   - ioMode: `read` makes stores errors, or wishes (see ``init(size:isWritableOnDemand:)``).
     ///   - generation: What `map` returned, or an earlier value of ``generation``: from when the layout was asked for.
-    /// - Returns: `false`, and nothing happened, if the window was revoked since: the recall overtook the grant.
+    /// - Returns: `false`, and nothing happened, if the window was revoked since: the recall overtook the grant. If threads
+    ///   wait, the revocation has announced that to ``WindowRuntime/waitForWants(_:timeout:)`` again.
     /// - Throws: ``WindowError/Code/wrongState`` if nothing was mapped since the last revocation;
     ///   ``WindowError/Code/grantFailed`` if the descriptor does not allow the access, or the process has too many
     ///   mappings; ``WindowError/Code/failed``.

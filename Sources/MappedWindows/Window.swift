@@ -116,7 +116,7 @@ package final class Window: Sendable {
     }
 
     /// All bytes of the window; as valid as ``base``.
-    @inlinable package var bytes: UnsafeMutableRawBufferPointer {
+    package var bytes: UnsafeMutableRawBufferPointer {
         unsafe UnsafeMutableRawBufferPointer(start: self.base, count: self.size)
     }
 

@@ -48,8 +48,8 @@ import Testing
 
     /// The worst that one short record makes libtirpc allocate, before it finds that the record is short.
     ///
-    /// A count within its bound is allocated before the elements are read. What has been read by then was in the record,
-    /// so the worst case is the largest bound, times the size of its element.
+    /// A count within its bound is allocated before the elements are read. What has been read by then was in the
+    /// record, so the worst case is the largest bound, times the size of its element.
     @Test func theWorstCaseIsSmall() {
         let worst = [
             Int(LL_EXTENTS_MAX) * MemoryLayout<ll_extent>.stride,

@@ -1,5 +1,6 @@
 import LayoutCore
 import LayoutXDR
+import Testing
 
 /// A message with a vector of its own in `Protocol/Vectors`.
 struct Sample: Sendable {
@@ -105,4 +106,8 @@ struct Sample: Sendable {
         guard let range = ByteRange(lower, upper) else { preconditionFailure("[\(lower), \(upper)) is empty") }
         return range
     }
+}
+
+extension Sample: CustomTestStringConvertible {
+    var testDescription: String { self.name }
 }

@@ -2,7 +2,8 @@ import Foundation
 
 /// `Protocol/layout.x`, read by a parser of its own, so that the tests have a second opinion on what the bytes mean.
 ///
-/// Covers what the file uses of RPCL (RFC 5531 §12, RFC 4506 §6): `const`, `typedef`, `enum`, `struct`, `union`, `program`.
+/// Covers what the file uses of RPCL (RFC 5531 §12, RFC 4506 §6): `const`, `typedef`, `enum`, `struct`, `union`,
+/// `program`.
 struct Schema: Sendable {
     /// How often a declared type occurs.
     enum Repetition: Hashable, Sendable {

@@ -3,7 +3,9 @@ import LinuxFiles
 import Testing
 
 @Suite struct ExportPathTests {
-    @Test(arguments: ["", "a", "a/b", ".", "..", "a/../b", "ü/日本", "a b", "-", "...", String(repeating: "x", count: 255)])
+    @Test(arguments: [
+        "", "a", "a/b", ".", "..", "a/../b", "ü/日本", "a b", "-", "...", String(repeating: "x", count: 255),
+    ])
     func takes(_ path: String) throws {
         #expect(try ExportPath(bytes(path)).bytes == bytes(path))
     }
@@ -15,7 +17,9 @@ import Testing
         #expect(error?.message.contains(";") == true, "a remedy is named")
     }
 
-    @Test(arguments: [[0xff], [0xc0, 0x80], [0x61, 0xed, 0xa0, 0x80], [0xe2, 0x82], [0xf5, 0x80, 0x80, 0x80]] as [[UInt8]])
+    @Test(
+        arguments: [[0xff], [0xc0, 0x80], [0x61, 0xed, 0xa0, 0x80], [0xe2, 0x82], [0xf5, 0x80, 0x80, 0x80]] as [[UInt8]]
+    )
     func refusesInvalidUTF8(_ path: [UInt8]) {
         #expect(failure { () throws(LinuxError) in _ = try ExportPath(path) }?.status == .badName)
     }

@@ -24,7 +24,9 @@ import Testing
         for (name, target) in links { try mustRun("ln", ["-s", target, export.directory.file(name)]) }
         let neighbour = outside.path.split(separator: "/").last.map(String.init) ?? ""
 
-        for path in ["absolute", "directory/secret", "parent/\(neighbour)/secret", "up/x", "../\(neighbour)/secret", "magic"] {
+        for path in [
+            "absolute", "directory/secret", "parent/\(neighbour)/secret", "up/x", "../\(neighbour)/secret", "magic",
+        ] {
             #expect(self.opens(path, export) == .access, "\(path)")
         }
         for path in ["sub/../../\(neighbour)/secret", "sub/../parent/x"] {
@@ -109,9 +111,12 @@ import Testing
             #expect(fcntl(descriptor.number, F_GETFL) & O_NONBLOCK == 0)
             #expect(fcntl(descriptor.number, F_GETFD) & FD_CLOEXEC != 0)
         }
-        #expect(failure { () throws(LinuxError) in
-            _ = try FileInputOutput.write([1], at: 0, to: again.descriptor)
-        } != nil, "opened for reading only")
+        #expect(
+            failure { () throws(LinuxError) in
+                _ = try FileInputOutput.write([1], at: 0, to: again.descriptor)
+            } != nil,
+            "opened for reading only"
+        )
     }
 
     @Test(arguments: TestFileSystems.available)
@@ -158,22 +163,30 @@ import Testing
         let root = export.root
         let first = try FileIdentity(of: try export.make("first"), on: root.fileSystem)
         let second = try FileIdentity(of: try export.make("second"), on: root.fileSystem)
-        #expect(failure { () throws(LinuxError) in
-            try root.remove(bytes("first"), expecting: second)
-        }?.status == .stale)
-        #expect(failure { () throws(LinuxError) in
-            try root.rename(bytes("first"), to: bytes("second"))
-        }?.status == .exists)
-        #expect(failure { () throws(LinuxError) in
-            try root.rename(bytes("first"), to: bytes("second"), replacing: first)
-        }?.status == .stale)
+        #expect(
+            failure { () throws(LinuxError) in
+                try root.remove(bytes("first"), expecting: second)
+            }?.status == .stale
+        )
+        #expect(
+            failure { () throws(LinuxError) in
+                try root.rename(bytes("first"), to: bytes("second"))
+            }?.status == .exists
+        )
+        #expect(
+            failure { () throws(LinuxError) in
+                try root.rename(bytes("first"), to: bytes("second"), replacing: first)
+            }?.status == .stale
+        )
         try root.rename(bytes("first"), to: bytes("second"), replacing: second)
         #expect(try FileIdentity(of: try root.resolve(bytes("second")), on: root.fileSystem) == first)
         try root.rename(bytes("second"), to: bytes("third"))
         try root.remove(bytes("third"), expecting: first)
-        #expect(failure { () throws(LinuxError) in
-            try root.rename(bytes("none"), to: bytes("other"))
-        }?.status == .noEntry)
+        #expect(
+            failure { () throws(LinuxError) in
+                try root.rename(bytes("none"), to: bytes("other"))
+            }?.status == .noEntry
+        )
     }
 
     @Test(arguments: TestFileSystems.available)
@@ -230,11 +243,15 @@ import Testing
     @Test func aFileIsNoExport() throws {
         let export = try Export(.plain)
         try export.make("file")
-        #expect(failure { () throws(LinuxError) in
-            _ = try ExportRoot(path: export.directory.file("file"))
-        }?.status == .notDirectory)
-        #expect(failure { () throws(LinuxError) in
-            _ = try ExportRoot(path: export.directory.file("none"))
-        }?.status == .noEntry)
+        #expect(
+            failure { () throws(LinuxError) in
+                _ = try ExportRoot(path: export.directory.file("file"))
+            }?.status == .notDirectory
+        )
+        #expect(
+            failure { () throws(LinuxError) in
+                _ = try ExportRoot(path: export.directory.file("none"))
+            }?.status == .noEntry
+        )
     }
 }

@@ -26,12 +26,16 @@ import Testing
         #expect(changed.modified == FileTime(seconds: 1, nanoseconds: 2))
         #expect(changed.accessed == facts.accessed)
         #expect(changed.inode == facts.inode && changed.device == facts.device)
-        #expect(failure { () throws(LinuxError) in
-            try FileAttributes.setTimes(accessed: FileTime(seconds: 0, nanoseconds: .max), modified: nil, of: file)
-        }?.status == .invalid)
-        #expect(failure { () throws(LinuxError) in
-            try FileAttributes.setOwner(uid: .max, gid: nil, of: file)
-        }?.status == .invalid)
+        #expect(
+            failure { () throws(LinuxError) in
+                try FileAttributes.setTimes(accessed: FileTime(seconds: 0, nanoseconds: .max), modified: nil, of: file)
+            }?.status == .invalid
+        )
+        #expect(
+            failure { () throws(LinuxError) in
+                try FileAttributes.setOwner(uid: .max, gid: nil, of: file)
+            }?.status == .invalid
+        )
     }
 
     @Test(arguments: TestFileSystems.available)

@@ -1,8 +1,9 @@
 import Glibc
 import LayoutCore
-@testable import LinuxFiles
 import TestSupport
 import Testing
+
+@testable import LinuxFiles
 
 @Suite struct FileHandleTests {
     /// The first vectors of the reference implementation (`vectors.h`): key 00..0f, input 00, 01, ...

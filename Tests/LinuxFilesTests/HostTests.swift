@@ -1,8 +1,9 @@
 import Glibc
 import LayoutCore
-@testable import LinuxFiles
 import TestSupport
 import Testing
+
+@testable import LinuxFiles
 
 @Suite struct HostTests {
     @Test func theClockGoesOn() {

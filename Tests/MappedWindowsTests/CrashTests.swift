@@ -135,7 +135,7 @@ extension WindowTests {
                 let window = try Window.granted(file)
                 window.revoke()
                 try WindowRuntime.shared.markCurrentThreadAsServing()
-                _ = window.shared.byte(0)
+                window.shared.touch(0)
             }
             let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
             #expect(message.contains("it is the thread that serves the windows"))
@@ -152,7 +152,7 @@ extension WindowTests {
                 unsafe sigemptyset(&set)
                 unsafe sigaddset(&set, SIGSEGV)
                 unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
-                _ = window.shared.byte(0)
+                window.shared.touch(0)
             }
         }
 

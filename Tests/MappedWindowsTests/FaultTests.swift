@@ -38,7 +38,7 @@ extension WindowTests {
             let address = window.shared
             let runtime = try WindowRuntime.shared
             window.revoke()
-            let load = TestThread { _ = address.byte(0) }
+            let load = TestThread { address.touch(0) }
             #expect(eventually { window.waiters == 1 })
             for _ in 0..<3 {
                 // Each cursor is new: it has missed the moment at which the thread came.
@@ -57,6 +57,46 @@ extension WindowTests {
             store.join()
             cursor = NoticeCursor()
             #expect(runtime.waitForWants(&cursor).isEmpty)
+        }
+
+        @Test("A serving thread keeps tasks of the cooperative pool going through recalls by another thread")
+        func servingThread() async throws {
+            let file = ScratchFile(size: 4 * page)
+            let window = try Window.granted(file)
+            let server = try WindowServer(window) { want in
+                guard want != nil, window.access == nil else { return }
+                // Refused if a recall overtakes it: then the want is announced again.
+                _ = try window.regrant(.readWrite, generation: window.generation)
+            }
+            let isStopping = Flag()
+            let recaller = TestThread {
+                for _ in 0..<500 {
+                    usleep(300)
+                    window.revoke()
+                    if Bool.random() { window.revoke() }
+                }
+                isStopping.set()
+            }
+            let address = window.shared
+            let counts = await withTaskGroup(of: (Int, UInt64).self) { group in
+                for task in 0..<8 {
+                    group.addTask {
+                        var count: UInt64 = 0
+                        while !isStopping.isSet {
+                            for _ in 0..<100 { unsafe Instructions.increment(address.pointer + task * 64) }
+                            count += 100
+                            await Task.yield()
+                        }
+                        return (task, count)
+                    }
+                }
+                return await group.reduce(into: [Int: UInt64]()) { counts, result in counts[result.0] = result.1 }
+            }
+            recaller.join()
+            server.stop()
+            window.revoke()
+            #expect(counts.count == 8)
+            for (task, count) in counts { #expect(file.word(at: task * 64) == count) }
         }
 
         @Test("wake() and the event descriptor end a wait")
@@ -138,7 +178,7 @@ extension WindowTests {
                 unsafe memset(memory, 0xA5, guardSize + size)
                 var stack = unsafe stack_t(ss_sp: memory + guardSize, ss_flags: 0, ss_size: size)
                 precondition(unsafe sigaltstack(&stack, nil) == 0, "sigaltstack: errno \(errno)")
-                _ = address.byte(0)
+                address.touch(0)
                 var untouched = 0
                 while unsafe memory.load(fromByteOffset: untouched, as: UInt8.self) == 0xA5 { untouched += 1 }
                 used.store(guardSize + size - untouched, ordering: .relaxed)

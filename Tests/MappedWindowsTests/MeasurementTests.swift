@@ -22,14 +22,23 @@ extension WindowTests {
             let pinned = try nanoseconds(count) {
                 for _ in 0..<count { try unsafe window.withPin(.readWrite) { bytes in unsafe increment(bytes) } }
             }
+            let gate = window.gate
+            let gated = nanoseconds(count) {
+                for _ in 0..<count {
+                    let admission = gate.begin(.readWrite)
+                    unsafe increment(window.bytes)
+                    precondition(admission.isGranted && gate.end(admission))
+                }
+            }
             let long = try nanoseconds(count / 10) {
                 for _ in 0..<(count / 10) { try window.longPin(.readWrite).end() }
             }
-            print("ns per increment: mmap \(mapped), window \(windowed), guarded \(pinned); long pin \(long)")
+            print(
+                "ns per increment: mmap \(mapped), window \(windowed), gate \(gated), withPin \(pinned); long pin \(long)"
+            )
             window.revoke()
-            let stored = file.read(8, at: 0).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            // Five rounds of each of the three.
-            #expect(stored == UInt64(15 * count))
+            // Five rounds of each of the four.
+            #expect(file.word(at: 0) == UInt64(20 * count))
         }
     }
 }

@@ -12,13 +12,12 @@ package final class LoopFileSystem: Sendable {
         case ext4
         case ext4Small = "ext4 with blocks of 1 KiB"
         case ext4Bigalloc = "ext4 with clusters of 64 KiB"
-        case xfsReadOnly = "xfs, mounted read-only"
         case tmpfs
 
         /// The program that makes it and its arguments before the image's path; `nil` for tmpfs.
         fileprivate var makingCommand: [String]? {
             switch self {
-            case .xfs, .xfsReadOnly: ["mkfs.xfs", "-q", "-m", "reflink=1,rmapbt=1"]
+            case .xfs: ["mkfs.xfs", "-q", "-m", "reflink=1,rmapbt=1"]
             case .ext4: ["mkfs.ext4", "-q", "-F", "-b", "4096"]
             case .ext4Small: ["mkfs.ext4", "-q", "-F", "-b", "1024"]
             case .ext4Bigalloc: ["mkfs.ext4", "-q", "-F", "-b", "4096", "-O", "bigalloc", "-C", "65536"]
@@ -29,7 +28,6 @@ package final class LoopFileSystem: Sendable {
         fileprivate var mountOptions: [String] {
             switch self {
             case .xfs, .ext4, .ext4Small, .ext4Bigalloc: ["-o", "loop"]
-            case .xfsReadOnly: ["-o", "loop,ro"]
             case .tmpfs: ["-t", "tmpfs", "-o", "size=64m"]
             }
         }

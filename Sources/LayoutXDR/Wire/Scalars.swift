@@ -2,7 +2,8 @@ import CLayoutXDR
 import CTIRPC
 import LayoutCore
 
-// Opaques of fixed size are tuples of bytes in C. They become integers with the first byte in the lowest bits, on any host.
+// Opaques of fixed size are tuples of bytes in C. They become integers with the first byte in the lowest bits, on any
+// host.
 
 extension Opaque16 {
     init(wire: ll_token) {

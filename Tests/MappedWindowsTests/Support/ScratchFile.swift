@@ -29,6 +29,11 @@ final class ScratchFile: Sendable {
         return bytes
     }
 
+    /// Eight bytes as a number.
+    func word(at offset: Int) -> UInt64 {
+        self.read(8, at: offset).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    }
+
     func insert(_ length: Int, at offset: Int) {
         precondition(LibC.fallocate(self.descriptor, 0x20, offset, length) == 0, "insert range: errno \(errno)")
     }

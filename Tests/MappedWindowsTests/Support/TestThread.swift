@@ -45,6 +45,11 @@ struct SharedAddress: Sendable {
 
     func byte(_ offset: Int) -> UInt8 { unsafe self.pointer.load(fromByteOffset: offset, as: UInt8.self) }
 
+    /// Loads a byte for the sake of the load, which an optimiser would drop if nobody used the byte.
+    func touch(_ offset: Int) { SharedAddress.lastTouched.store(self.byte(offset), ordering: .relaxed) }
+
+    private static let lastTouched = Atomic<UInt8>(0)
+
     func store(_ byte: UInt8, at offset: Int) {
         unsafe self.pointer.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
     }

@@ -3,6 +3,8 @@ import MappedWindows
 import Synchronization
 
 /// The thread that grants what is wanted, as a client library has one.
+///
+/// To be stopped before it goes.
 final class WindowServer: Sendable {
     private let isStopping = Atomic<Bool>(false)
     private let runtime: WindowRuntime

@@ -35,7 +35,8 @@ extension Procedure {
 extension LayoutCodec {
     /// The procedure that a request is a call of.
     ///
-    /// - Precondition: The operation of a ``Request/change(_:)`` is one that has a procedure: allocate, punch, zero, collapse,
+    /// - Precondition: The operation of a ``Request/change(_:)`` is one that has a procedure: allocate, punch, zero,
+    ///   collapse,
     ///   insert or truncate.
     package static func procedure(of request: Request) -> Procedure {
         switch request {
