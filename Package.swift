@@ -124,6 +124,14 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
+            name: "LayoutServerTests",
+            dependencies: [
+                "LayoutServer", "LayoutCore", "LayoutXDR", "LinuxFiles", "ONCRPC", "Sessions", "TestSupport", nioCore,
+                nioPosix, logging,
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "EndToEndTests",
             dependencies: ["LayoutClient", "LayoutServer", "LayoutCore", "LayoutXDR", "ONCRPC", "LinuxFiles", "TestSupport", nioCore, nioPosix],
             swiftSettings: swiftSettings

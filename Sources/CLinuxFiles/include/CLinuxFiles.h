@@ -186,6 +186,8 @@ struct lf_peer {
 int64_t lf_peer_credentials(int socket, struct lf_peer *peer);
 /* SO_PEERPIDFD (Linux 6.5), close-on-exec. */
 int64_t lf_peer_pidfd(int socket);
+/* pidfd_send_signal(2) with SIGKILL. */
+int64_t lf_kill(int pidfd);
 
 int64_t lf_epoll_create(void);
 /* Waits for `descriptor` to be readable, level-triggered; `descriptor` is what lf_epoll_wait gives back. */
