@@ -86,6 +86,12 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        .executableTarget(
+            name: "layout-sim",
+            dependencies: ["LayoutSimulation", argumentParser],
+            swiftSettings: swiftSettings
+        ),
+
         // Tests.
         .target(
             name: "TestSupport",
