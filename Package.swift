@@ -133,6 +133,14 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
+            name: "LayoutClientTests",
+            dependencies: [
+                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "MappedWindows", "TestSupport",
+                nioCore, nioPosix, logging,
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "EndToEndTests",
             dependencies: ["LayoutClient", "LinuxFiles", "TestSupport", "layoutd", "layoutctl"],
             swiftSettings: swiftSettings
