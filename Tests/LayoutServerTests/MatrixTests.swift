@@ -128,12 +128,7 @@ import Testing
         let other = try await changer.open("\(name)-other").handle
         _ = try await changer.write([UInt8](repeating: 9, count: Int(32 * Self.block)), at: 0, to: other)
         let before = try await changer.serverState().recallsSent
-        let layout = try await holder.layoutGet(
-            file,
-            ioMode: ioMode,
-            offset: Self.held.offset,
-            length: Self.held.length
-        )
+        let layout = try await holder.layoutGet(file, offset: Self.held.offset, length: Self.held.length, ioMode)
         #expect(layout.range == Self.held.range())
 
         async let changed = self.change(operation, place, file, other, changer)
