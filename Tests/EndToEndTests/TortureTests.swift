@@ -26,7 +26,7 @@ import Testing
         let before = holder.statistics
         for _ in 0..<Self.recalls {
             let granted = holder.statistics.windowsGranted
-            try await marked.shift(file)
+            try await marked.shift(file, below: following == .offset ? MarkedFile.payload.upperBound : .max)
             // Some thread has touched the window and has it back: that is a fault parked.
             let deadline = ContinuousClock.now + .seconds(10)
             while holder.statistics.windowsGranted == granted {
