@@ -9,18 +9,18 @@ make_work_directory() {
     export LAYOUTD_TEST_DIR=$work
 }
 
-# processes_of_work: the numbers of this run's processes. They are told by the directory in their environment, which
-# every descendant inherits and no other process has.
+# processes_of_work: the numbers of this run's processes. They are told by the directory in their environment, or one
+# below it, which every descendant inherits and no other process has.
 processes_of_work() {
-    local environment pid
+    local environment pid directory
     for environment in /proc/[0-9]*/environ; do
         pid=${environment#/proc/}
         pid=${pid%/environ}
         # Not this shell, nor the subshell that asks.
         [[ $pid != "$$" && $pid != "$BASHPID" ]] || continue
-        if tr '\0' '\n' 2>/dev/null <"$environment" | grep -qFx "LAYOUTD_TEST_DIR=$work" 2>/dev/null; then
-            echo "$pid"
-        fi
+        # Processes come and go, and those of others cannot be read.
+        directory=$(tr '\0' '\n' 2>/dev/null <"$environment" | sed -n 's/^LAYOUTD_TEST_DIR=//p') 2>/dev/null || continue
+        if [[ $directory == "$work" || $directory == "$work"/* ]]; then echo "$pid"; fi
     done
 }
 
