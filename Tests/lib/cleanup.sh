@@ -12,16 +12,14 @@ make_work_directory() {
 # processes_of_work: the numbers of this run's processes. They are told by the directory in their environment, or one
 # below it, which every descendant inherits and no other process has.
 processes_of_work() {
-    local environment pid directory
-    for environment in /proc/[0-9]*/environ; do
+    local environment pid
+    # Processes come and go meanwhile, and those of others cannot be read. Without the variable grep is none of them.
+    while IFS= read -r environment; do
         pid=${environment#/proc/}
         pid=${pid%/environ}
-        # Not this shell, nor the subshell that asks.
-        [[ $pid != "$$" && $pid != "$BASHPID" ]] || continue
-        # Processes come and go, and those of others cannot be read.
-        directory=$(tr '\0' '\n' 2>/dev/null <"$environment" | sed -n 's/^LAYOUTD_TEST_DIR=//p') 2>/dev/null || continue
-        if [[ $directory == "$work" || $directory == "$work"/* ]]; then echo "$pid"; fi
-    done
+        # Not this shell, nor the one that asks.
+        if [[ $pid != "$$" && $pid != "$BASHPID" ]]; then echo "$pid"; fi
+    done < <(env -u LAYOUTD_TEST_DIR grep -lzF "LAYOUTD_TEST_DIR=$work" /proc/[0-9]*/environ 2>/dev/null)
 }
 
 # end_processes_of_work: ends what the run started and did not end itself: kindly, then, after five seconds, for good.
