@@ -40,6 +40,12 @@ let package = Package(
         .target(name: "LeaseEngine", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
         .target(name: "LayoutHolder", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
 
+        .target(
+            name: "LayoutSimulation",
+            dependencies: ["LayoutCore", "LeaseEngine", "LayoutHolder"],
+            swiftSettings: swiftSettings
+        ),
+
         // The protocol.
         .systemLibrary(name: "CTIRPC", pkgConfig: "libtirpc", providers: [.apt(["libtirpc-dev"])]),
         .target(name: "CLayoutXDR", dependencies: ["CTIRPC"], cSettings: cSettings),
@@ -90,6 +96,7 @@ let package = Package(
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "LayoutCore"], swiftSettings: swiftSettings),
         .testTarget(name: "LeaseEngineTests", dependencies: ["LeaseEngine", "LayoutCore"], swiftSettings: swiftSettings),
         .testTarget(name: "LayoutHolderTests", dependencies: ["LayoutHolder", "LayoutCore"], swiftSettings: swiftSettings),
+        .testTarget(name: "SimulationTests", dependencies: ["LayoutSimulation"], swiftSettings: swiftSettings),
         .testTarget(
             name: "LayoutXDRTests",
             dependencies: ["LayoutXDR", "LayoutCore", "CLayoutXDR", nioCore],
@@ -108,6 +115,14 @@ let package = Package(
         .testTarget(
             name: "MappedWindowsTests",
             dependencies: ["MappedWindows", "CMappedWindows", "LayoutCore", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "LayoutServerTests",
+            dependencies: [
+                "LayoutServer", "LayoutCore", "LayoutXDR", "LinuxFiles", "ONCRPC", "Sessions", "TestSupport", nioCore,
+                nioPosix, logging,
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(

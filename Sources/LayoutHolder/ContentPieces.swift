@@ -19,6 +19,9 @@ package struct ContentPieces: Hashable, Sendable {
     /// Makes the pieces of a window that shows one range.
     package init(_ range: ByteRange) { self.pieces = [Piece(windowOffset: 0, range: range)] }
 
+    /// Makes the pieces of a window from what is left of it, in order of window offset.
+    init(_ pieces: [Piece]) { self.pieces = pieces }
+
     /// Whether all of the content was removed.
     package var isEmpty: Bool { self.pieces.isEmpty }
 

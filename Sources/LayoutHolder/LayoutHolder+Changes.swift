@@ -6,7 +6,6 @@ extension LayoutHolder {
         var change = OwnChange(intent: intent, affected: affected)
         if let affected { change.draining = self.closeWindows(over: affected, &actions) }
         self.changes.append(change)
-        self.sendChangesThatCan(&actions)
     }
 
     /// The bytes whose layouts the server takes back with the call, or more; `nil` if it takes none.
@@ -61,8 +60,6 @@ extension LayoutHolder {
         case .failed:
             break
         }
-        self.sendChangesThatCan(&actions)
-        self.pursueWanted(&actions)
     }
 
     /// The file may have grown: windows that were past its end may show something now.
@@ -73,7 +70,7 @@ extension LayoutHolder {
                 guard case .offset = self.windows[id]?.window.place else { continue }
                 self.windows[id]?.phase = .draining
                 self.windows[id]?.failure = nil
-                actions.append(.revoke(id))
+                actions.append(.revoke(id, isForced: false))
             }
         case .none, .punchHole, .zeroRange, .collapseRange, .cloneTo, .cloneFrom, .remove, .attribute, .shutdown,
             .revoke, .unknown:

@@ -17,7 +17,7 @@ extension LayoutHolder {
         } else {
             isAhead = true
         }
-        if isAhead, self.gets.contains(where: { !$0.isVoid }) || !self.returns.isEmpty {
+        if isAhead, !self.gets.isEmpty || !self.returns.isEmpty {
             // It speaks of a grant or return whose reply has not come yet (RFC 8881 §12.5.5.2.1.2).
             actions.append(.answerRecall(recall.id, .delay))
             return
@@ -37,28 +37,34 @@ extension LayoutHolder {
     /// Sends the returns of the recalls whose windows nobody can reach any more.
     mutating func returnDrainedRecalls(_ actions: inout [Action]) {
         for pending in self.recalls where pending.draining.isEmpty {
-            self.sendReturn(pending.recall.range, pending.recall.ioMode, &actions)
+            self.sendReturn(pending.recall, &actions)
         }
         self.recalls.removeAll { $0.draining.isEmpty }
     }
 
-    private mutating func sendReturn(_ range: ByteRange, _ ioMode: IOModeSelector, _ actions: inout [Action]) {
+    private mutating func sendReturn(_ recall: IncomingRecall, _ actions: inout [Action]) {
         let (id, stateID) = (ReturnID(self.nextNumber()), self.stateID)
-        self.returns.append(PendingReturn(id: id, range: range))
-        self.letGo(range, ioMode, &actions)
-        actions.append(.sendReturn(id, range, ioMode, stateID))
+        self.returns.append(PendingReturn(id: id, range: recall.range))
+        let void = VoidRange(range: recall.range, recall: recall.id == Self.ownWish ? nil : recall.stateID)
+        for index in self.gets.indices where self.gets[index].range.overlaps(recall.range) {
+            self.gets[index].voids.append(void)
+        }
+        self.letGo(recall.range, recall.ioMode, &actions)
+        actions.append(.sendReturn(id, recall.range, recall.ioMode, stateID))
     }
 
     mutating func returnEnded(_ id: ReturnID, _ stateID: StateID?, _ actions: inout [Action]) {
         guard let place = self.returns.firstIndex(where: { $0.id == id }) else { return }
         self.returns.remove(at: place)
         if let stateID, stateID.other == self.stateID.other { self.learn(stateID) }
-        self.pursueWanted(&actions)
     }
+
+    /// Stands for a return that nobody recalled.
+    private static var ownWish: RecallID { RecallID(0) }
 
     mutating func returnAll(_ actions: inout [Action]) {
         guard !self.held.isEmpty else { return }
-        let all = IncomingRecall(id: RecallID(0), stateID: self.stateID, ioMode: .any, range: .all)
+        let all = IncomingRecall(id: Self.ownWish, stateID: self.stateID, ioMode: .any, range: .all)
         let draining = self.closeWindows(over: .all, &actions)
         self.recalls.append(PendingRecall(recall: all, draining: draining))
         self.returnDrainedRecalls(&actions)
@@ -73,7 +79,6 @@ extension LayoutHolder {
     mutating func leaseRegained(_ actions: inout [Action]) {
         self.hasLease = true
         for id in self.windows.keys.sorted() { self.windows[id]?.isWaitingToRetry = false }
-        self.pursueWanted(&actions)
     }
 
     mutating func leaseGivenUp(_ status: LayoutStatus, _ actions: inout [Action]) {
@@ -83,9 +88,9 @@ extension LayoutHolder {
 
     /// Nothing is held any more, and nobody waits for a return: access ends now.
     mutating func loseEverything(_ actions: inout [Action]) {
-        _ = self.closeWindows(over: .all, &actions)
-        for index in self.gets.indices { self.gets[index].isVoid = true }
-        self.gets.removeAll { $0.isVoid }
+        _ = self.closeWindows(over: .all, isForced: true, &actions)
+        // Their answers find nobody that waits for them.
+        self.gets.removeAll()
         self.recalls.removeAll()
         self.returns.removeAll()
         self.letGo(.all, .any, &actions)

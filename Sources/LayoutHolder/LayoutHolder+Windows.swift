@@ -3,7 +3,7 @@ import LayoutCore
 extension LayoutHolder {
     mutating func windowRemoved(_ id: WindowID, _ actions: inout [Action]) {
         guard let state = self.windows.removeValue(forKey: id) else { return }
-        if state.hasAccess { actions.append(.revoke(id)) }
+        if state.hasAccess { actions.append(.revoke(id, isForced: false)) }
         self.wanted.removeAll { $0 == id }
     }
 
@@ -14,10 +14,13 @@ extension LayoutHolder {
             // A touch that crossed a grant, or a loss: whoever touched will see.
             return
         case .closed, .draining:
-            self.windows[id]?.isWanted = true
-            if !self.wanted.contains(id) { self.wanted.append(id) }
-            self.pursue(id, &actions)
+            self.want(id)
         }
+    }
+
+    private mutating func want(_ id: WindowID) {
+        self.windows[id]?.isWanted = true
+        if !self.wanted.contains(id) { self.wanted.append(id) }
     }
 
     /// Goes on with every window that a thread waits for.
@@ -31,6 +34,8 @@ extension LayoutHolder {
         guard let state = self.windows[id], state.isWanted, state.phase == .closed, !state.isWaitingToRetry,
             self.hasLease, !self.gets.contains(where: { $0.window == id })
         else { return }
+        // The first grant tells the epoch. A second call that knows none would not be told of a shift between the two.
+        guard self.epoch != 0 || self.gets.isEmpty else { return }
         let pieces = self.piecesBeforeEnd(of: state)
         guard !pieces.isEmpty else {
             self.fail(id, .noSuchAddress, &actions)
@@ -56,6 +61,10 @@ extension LayoutHolder {
         let isCurrent = self.windows[id]?.isMapCurrent == true
         self.windows[id]?.phase = .mapping(generation: generation)
         self.windows[id]?.isWanted = false
+        if case .content = self.windows[id]?.window.place {
+            // What is past the end of the file is no content: it was cut off, or never was.
+            self.windows[id]?.window.place = .content(ContentPieces(pieces))
+        }
         let segments = pieces.map { Segment(windowOffset: $0.windowOffset, range: $0.range) }
         actions.append(.map(id, generation: generation, segments, isCurrent: isCurrent))
     }
@@ -83,20 +92,21 @@ extension LayoutHolder {
     mutating func granted(_ id: GetID, _ layout: GrantedLayout, _ actions: inout [Action]) {
         guard let place = self.gets.firstIndex(where: { $0.id == id }) else { return }
         let get = self.gets.remove(at: place)
-        guard !get.isVoid else { return }
+        if self.isStale(layout.stateID) {
+            self.retryLater(get.window, &actions)
+            return
+        }
+        if self.replacesHeld(layout.stateID) { self.loseHeld(&actions) }
         self.learn(layout.stateID)
-        self.hold(layout.range, layout.ioMode)
+        for range in get.validParts(of: layout) { self.hold(range, layout.ioMode) }
         self.learnSize(layout.fileSize)
         self.windows[get.window]?.refusals = 0
         self.follow(layout.shifts, to: layout.epoch, &actions)
-        self.sendChangesThatCan(&actions)
-        self.pursueWanted(&actions)
     }
 
     mutating func refused(_ id: GetID, _ status: LayoutStatus, _ actions: inout [Action]) {
         guard let place = self.gets.firstIndex(where: { $0.id == id }) else { return }
         let get = self.gets.remove(at: place)
-        guard !get.isVoid else { return }
         switch status {
         case .delay, .recallConflict, .returnConflict, .layoutTryLater, .grace, .resource, .oldStateID:
             self.retryLater(get.window, &actions)
@@ -115,8 +125,13 @@ extension LayoutHolder {
         default:
             self.fail(get.window, status, &actions)
         }
-        self.sendChangesThatCan(&actions)
-        self.pursueWanted(&actions)
+    }
+
+    /// The windows lose their layouts; LAYOUTGETs that are under way still count.
+    private mutating func loseHeld(_ actions: inout [Action]) {
+        let gets = self.gets
+        self.loseEverything(&actions)
+        self.gets = gets
     }
 
     private mutating func retryLater(_ id: WindowID, _ actions: inout [Action]) {
@@ -128,7 +143,6 @@ extension LayoutHolder {
 
     mutating func retryDue(_ id: WindowID, _ actions: inout [Action]) {
         self.windows[id]?.isWaitingToRetry = false
-        self.pursueWanted(&actions)
     }
 
     mutating func mapFinished(_ id: WindowID, _ generation: UInt64, isMapped: Bool, _ actions: inout [Action]) {
@@ -143,17 +157,24 @@ extension LayoutHolder {
     }
 
     /// Takes access away from the windows that show bytes of `range`; returns those whose pins have not gone yet.
-    mutating func closeWindows(over range: ByteRange, _ actions: inout [Action]) -> [WindowID] {
+    mutating func closeWindows(
+        over range: ByteRange,
+        isForced: Bool = false,
+        _ actions: inout [Action]
+    ) -> [WindowID] {
         var draining: [WindowID] = []
         for id in self.windows.keys.sorted() {
             guard let state = self.windows[id], state.window.pieces.contains(where: { $0.range.overlaps(range) }) else {
                 continue
             }
             if state.hasAccess {
+                // Whoever waits for a window that was being mapped waits on.
+                if state.phase != .open { self.want(id) }
                 self.windows[id]?.phase = .draining
-                actions.append(.revoke(id))
+                actions.append(.revoke(id, isForced: isForced))
                 draining.append(id)
             } else if state.phase == .draining {
+                if isForced { actions.append(.revoke(id, isForced: true)) }
                 draining.append(id)
             }
         }
@@ -165,7 +186,19 @@ extension LayoutHolder {
         for index in self.recalls.indices { self.recalls[index].draining.removeAll { $0 == id } }
         for index in self.changes.indices { self.changes[index].draining.removeAll { $0 == id } }
         self.returnDrainedRecalls(&actions)
-        self.sendChangesThatCan(&actions)
-        self.pursueWanted(&actions)
+    }
+}
+
+extension LayoutHolder.Get {
+    /// The parts of a grant that no return has taken with it.
+    fileprivate func validParts(of layout: LayoutHolder.GrantedLayout) -> [ByteRange] {
+        var parts = [layout.range]
+        for void in self.voids where void.applies(to: layout.stateID) {
+            parts = parts.flatMap { part in
+                let (before, after) = part.subtracting(void.range)
+                return [before, after].compactMap { $0 }
+            }
+        }
+        return parts
     }
 }

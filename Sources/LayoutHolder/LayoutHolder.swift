@@ -15,9 +15,11 @@ package struct LayoutHolder: Hashable, Sendable {
     /// What the server has granted and not got back, as far as this side knows: never more than that.
     private(set) var held = HeldRanges()
     /// The latest stateid, or ``StateID/none`` while nothing is held.
-    private(set) var stateID = StateID.none
+    package private(set) var stateID = StateID.none
+    /// The latest stateid that was ever seen here; those of the server's later grants are greater (specification §6.1).
+    private var newestOther = StateIDOther.none
     /// The mapping epoch that the windows' positions are in; 0 while none is known.
-    private(set) var epoch: UInt64 = 0
+    package private(set) var epoch: UInt64 = 0
     /// The size of the file as a grant told it, or less if bytes turned out to be past the end; `nil` if unknown.
     private(set) var fileSize: UInt64?
     var windows: [WindowID: WindowState] = [:]
@@ -70,13 +72,18 @@ package struct LayoutHolder: Hashable, Sendable {
             self.changeEnded(id, outcome, &actions)
         case .returnAllWanted:
             self.returnAll(&actions)
-        case .leaseLost:
+        case .layoutsRevoked:
+            self.loseEverything(&actions)
+            case .leaseLost:
             self.leaseLost(&actions)
         case .leaseRegained:
             self.leaseRegained(&actions)
         case .leaseGivenUp(let status):
             self.leaseGivenUp(status, &actions)
         }
+        // Whatever happened may have been what something waited for.
+        self.sendChangesThatCan(&actions)
+        self.pursueWanted(&actions)
         return actions
     }
 
@@ -96,6 +103,16 @@ package struct LayoutHolder: Hashable, Sendable {
     // MARK: State that several operations change
 
     mutating func hold(_ range: ByteRange, _ ioMode: IOMode) { self.held.add(range, ioMode) }
+
+    /// Whether a grant is one of a stateid that is over: its reply was overtaken by the end of that stateid.
+    func isStale(_ stateID: StateID) -> Bool {
+        stateID.other.boot == self.newestOther.boot && stateID.other.number < self.newestOther.number
+    }
+
+    /// Whether a grant is the first of a new stateid while layouts of an older one seem to be held: they are over.
+    func replacesHeld(_ stateID: StateID) -> Bool {
+        !self.held.isEmpty && stateID.other != self.stateID.other
+    }
 
     /// Forgets held ranges; with the last one the stateid and the descriptors go.
     mutating func letGo(_ range: ByteRange, _ ioMode: IOModeSelector, _ actions: inout [Action]) {
@@ -118,6 +135,7 @@ package struct LayoutHolder: Hashable, Sendable {
     mutating func learn(_ stateID: StateID) {
         if stateID.other != self.stateID.other {
             self.stateID = stateID
+            self.newestOther = stateID.other
         } else if StateID.distance(from: self.stateID.seqid, to: stateID.seqid) > 0 {
             self.stateID = stateID
         }
@@ -127,8 +145,10 @@ package struct LayoutHolder: Hashable, Sendable {
     ///
     /// `nil`: the log has a gap.
     mutating func follow(_ shifts: [LoggedShift]?, to epoch: UInt64, _ actions: inout [Action]) {
+        // Epochs only grow: an older one is in a reply that was overtaken by a later one.
+        guard epoch > self.epoch else { return }
         defer { self.epoch = epoch }
-        if self.epoch == 0 || epoch == self.epoch { return }
+        guard self.epoch != 0 else { return }
         for id in self.windows.keys.sorted() {
             guard let state = self.windows[id], case .content(let pieces) = state.window.place else { continue }
             guard let shifts else {
@@ -148,7 +168,7 @@ package struct LayoutHolder: Hashable, Sendable {
     /// Gives a window up: a touch becomes SIGBUS.
     mutating func fail(_ id: WindowID, _ status: LayoutStatus, _ actions: inout [Action]) {
         guard let state = self.windows[id], !state.isFailed else { return }
-        if state.hasAccess { actions.append(.revoke(id)) }
+        if state.hasAccess { actions.append(.revoke(id, isForced: true)) }
         self.windows[id]?.phase = .failed
         self.windows[id]?.failure = status
         self.windows[id]?.isWanted = false

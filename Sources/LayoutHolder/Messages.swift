@@ -143,7 +143,7 @@ extension LayoutHolder {
         case retryDue(WindowID)
         /// Answers ``Action/map(_:generation:_:_:)``: access is possible, or it failed, or a revoke came first.
         case mapFinished(WindowID, generation: UInt64, isMapped: Bool)
-        /// Answers ``Action/revoke(_:)``: no access is possible, and the last pin is gone.
+        /// Answers ``Action/revoke(_:isForced:)``: no access is possible, and the last pin is gone.
         case drained(WindowID)
         case recallReceived(IncomingRecall)
         /// Answers ``Action/sendReturn(_:_:_:_:)``: the stateid of what is left, or `nil`.
@@ -154,6 +154,8 @@ extension LayoutHolder {
         case changeEnded(OwnChangeID, ChangeOutcome)
         /// The client wants to give everything back.
         case returnAllWanted
+        /// The server took the client's layouts of this file away.
+        case layoutsRevoked
         /// The holder's own deadline passed, or the session is gone: nothing is held any more.
         case leaseLost
         /// There is a session again.
@@ -170,9 +172,10 @@ extension LayoutHolder {
         /// without a segment are past the end of the file or gone: a touch there becomes SIGBUS. With `isCurrent` the
         /// window maps just that already, and access only has to be switched on.
         case map(WindowID, generation: UInt64, [Segment], isCurrent: Bool)
-        /// Close the window to new accesses and take access away, now; tell when the last pin is gone. A window that failed
-        /// becomes one that parks again.
-        case revoke(WindowID)
+        /// Close the window to new pins now, take access away when the last pin is gone, and tell then. With `isForced` the
+        /// right to the bytes is over already: take access away at once, pins or not. A window that failed becomes one that
+        /// parks again.
+        case revoke(WindowID, isForced: Bool)
         /// Make every touch of the window a SIGBUS.
         case fail(WindowID, LayoutStatus)
         /// Answer the callback.

@@ -42,8 +42,21 @@ extension LayoutHolder {
         var id: GetID
         var window: WindowID
         var range: ByteRange
-        /// The lease was lost meanwhile: its answer means nothing.
-        var isVoid = false
+        /// Ranges that were given back while it was under way.
+        var voids: [VoidRange] = []
+    }
+
+    /// A range that was given back while a LAYOUTGET was under way: the return may have taken the grant with it.
+    struct VoidRange: Hashable, Sendable {
+        var range: ByteRange
+        /// The stateid of the recall that was returned: a grant with a later one was made after the return. `nil`: there
+        /// is no telling.
+        var recall: StateID?
+
+        func applies(to grant: StateID) -> Bool {
+            guard let recall, recall.other == grant.other else { return self.recall == nil }
+            return StateID.distance(from: recall.seqid, to: grant.seqid) <= 0
+        }
     }
 
     /// A LAYOUTRETURN that is not acknowledged yet.

@@ -1,0 +1,237 @@
+import Glibc
+import LayoutCore
+package import LinuxFiles
+import Logging
+import NIOCore
+import NIOPosix
+package import ONCRPC
+
+/// A running server.
+///
+/// Usable from any thread or task. For tests as for the daemon:
+///
+///     let server = try await LayoutServer.start(configuration)
+///     print(server.addresses)
+///     await server.stop()
+package final class LayoutServer: Sendable {
+    /// Where it listens, in the order of the configuration, with the ports that were taken.
+    package let addresses: [ServerAddress]
+    /// Where granted descriptors are fetched.
+    package let descriptorSocketPath: String
+    /// What can be done to the files of the export.
+    package let support: MappingSupport
+
+    private let service: NIOLoopBound<LayoutService>
+    private let transport: NIOLoopBound<RPCServer>
+    private let descriptorSocket: DescriptorSocketServer
+    private let group: MultiThreadedEventLoopGroup
+    private let eventLoop: any EventLoop
+    private let pools: [NIOThreadPool]
+    private let logger: Logger
+
+    private init(
+        addresses: [ServerAddress],
+        support: MappingSupport,
+        service: NIOLoopBound<LayoutService>,
+        transport: NIOLoopBound<RPCServer>,
+        descriptorSocket: DescriptorSocketServer,
+        base: Base,
+        logger: Logger
+    ) {
+        self.addresses = addresses
+        self.descriptorSocketPath = descriptorSocket.path
+        self.support = support
+        self.service = service
+        self.transport = transport
+        self.descriptorSocket = descriptorSocket
+        self.group = base.group
+        self.eventLoop = base.eventLoop
+        self.pools = base.pools
+        self.logger = logger
+    }
+
+    /// The threads of a server.
+    private struct Base: Sendable {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let pools: [NIOThreadPool]
+        var eventLoop: any EventLoop { self.group.any() }
+        var pool: NIOThreadPool { self.pools[0] }
+        var fencePool: NIOThreadPool { self.pools[1] }
+
+        init(threads: Int) {
+            self.pools = [NIOThreadPool(numberOfThreads: max(1, threads)), NIOThreadPool(numberOfThreads: 2)]
+            for pool in self.pools { pool.start() }
+        }
+
+        func stop() async {
+            for pool in self.pools { try? await pool.shutdownGracefully() }
+            try? await self.group.shutdownGracefully()
+        }
+    }
+
+    // MARK: Start
+
+    /// Starts a server: opens the export, tries out what its filesystem can do, and listens.
+    ///
+    /// - Throws: `LinuxError` if the export cannot be served, `RPCTransportError` if an address cannot be listened on;
+    ///   both name the remedy. Nothing is left running then.
+    package static func start(_ configuration: ServerConfiguration) async throws -> LayoutServer {
+        precondition(!configuration.addresses.isEmpty, "a server needs an address to listen on")
+        let base = Base(threads: configuration.threads)
+        do {
+            return try await Self.start(configuration, base)
+        } catch {
+            await base.stop()
+            throw error
+        }
+    }
+
+    private static func start(_ configuration: ServerConfiguration, _ base: Base) async throws -> LayoutServer {
+        let tokens = TokenTable(limit: configuration.waitingDescriptorsMax)
+        let path = try configuration.descriptorSocketPath ?? Self.descriptorSocketPath(configuration.addresses)
+        let parts = try await base.pool.runIfActive { try Self.prepare(configuration, tokens, path) }
+        let eventLoop = base.eventLoop
+        let (service, transport) = try await eventLoop.submit {
+            let service = LayoutService(parts, eventLoop: eventLoop, pool: base.pool, fencePool: base.fencePool)
+            var limits = RPCLimits()
+            limits.connections = configuration.connectionsMax
+            let transport = try RPCServer(eventLoop: eventLoop, limits: limits, delegate: service)
+            let logger = configuration.logger
+            transport.listenerFailed = { address, error in
+                logger.error("stopped listening", metadata: ["address": "\(address)", "error": "\(error)"])
+            }
+            return (NIOLoopBound(service, eventLoop: eventLoop), NIOLoopBound(transport, eventLoop: eventLoop))
+        }.get()
+        let descriptorSocket = try await base.pool.runIfActive {
+            try DescriptorSocketServer(path: path) { token, peer in
+                tokens.redeem(token, peer) { redemption in
+                    eventLoop.execute { service.value.tokenWasRedeemed(redemption) }
+                }
+            }
+        }
+        do {
+            let addresses = try await Self.listen(configuration, transport, eventLoop)
+            return LayoutServer(
+                addresses: addresses,
+                support: parts.support,
+                service: service,
+                transport: transport,
+                descriptorSocket: descriptorSocket,
+                base: base,
+                logger: configuration.logger
+            )
+        } catch {
+            try? await eventLoop.flatSubmit { transport.value.shutDown(within: .zero) }.get()
+            try? await base.pool.runIfActive { descriptorSocket.stop() }
+            throw error
+        }
+    }
+
+    private static func listen(
+        _ configuration: ServerConfiguration,
+        _ transport: NIOLoopBound<RPCServer>,
+        _ eventLoop: any EventLoop
+    ) async throws -> [ServerAddress] {
+        var bound: [ServerAddress] = []
+        for address in configuration.addresses {
+            let listen = address.listenAddress(mode: configuration.socketMode)
+            let socket = try await eventLoop.flatSubmit { transport.value.listen(on: listen) }.get()
+            switch address {
+            case .unix: bound.append(address)
+            case .tcp(let host, let port): bound.append(.tcp(host: host, port: socket.port ?? port))
+            }
+        }
+        return bound
+    }
+
+    /// What may block before the loop has anything to do.
+    private static func prepare(
+        _ configuration: ServerConfiguration,
+        _ tokens: TokenTable,
+        _ descriptorSocketPath: String
+    ) throws -> LayoutService.Parts {
+        let export = try ExportRoot(path: configuration.exportPath)
+        let random = try Host.randomOpaque16()
+        return LayoutService.Parts(
+            configuration: configuration,
+            policy: AuthenticationPolicy(
+                serverUser: try UserIdentity.current(),
+                trustsRemoteRoot: configuration.trustsRemoteRoot
+            ),
+            export: export,
+            support: try MappingSupport(probing: export),
+            root: try FoundFile(try export.directory.place(), in: export),
+            key: try Host.randomOpaque16(),
+            device: try Host.randomOpaque16(),
+            verifier: random.low,
+            // Never 0, so that no stateid or client ID of this life is taken for none.
+            life: UInt32(truncatingIfNeeded: random.high) | 1,
+            bootID: try Host.bootID(),
+            tokens: tokens,
+            descriptorSocketPath: descriptorSocketPath
+        )
+    }
+
+    /// Beside the first Unix socket; without one, in the directory for such things.
+    private static func descriptorSocketPath(_ addresses: [ServerAddress]) throws(LinuxError) -> String {
+        for address in addresses {
+            if case .unix(let path) = address { return path + ".fd" }
+        }
+        let user = geteuid()
+        let directory: String
+        if let runtime = unsafe getenv("XDG_RUNTIME_DIR").map({ unsafe String(cString: $0) }), runtime.first == "/" {
+            directory = runtime
+        } else {
+            directory = user == 0 ? "/run" : "/tmp"
+        }
+        return "\(directory)/layoutd-\(user)-\(getpid()).fd"
+    }
+
+    // MARK: Stop
+
+    /// Asks clients for their layouts, waits for them up to the configured patience, then closes everything.
+    ///
+    /// A second call waits for the same end.
+    package func stop() async {
+        let (service, transport, eventLoop) = (self.service, self.transport, self.eventLoop)
+        try? await eventLoop.flatSubmit { service.value.beginShutdown() }.get()
+        try? await eventLoop.flatSubmit { transport.value.shutDown(within: .seconds(2)) }.get()
+        let socket = self.descriptorSocket
+        try? await self.pools[0].runIfActive { socket.stop() }
+        for pool in self.pools { try? await pool.shutdownGracefully() }
+        try? await eventLoop.submit { service.value.end() }.get()
+        try? await self.group.shutdownGracefully()
+    }
+
+    /// What the transport counted so far.
+    package func transportStatistics() async throws -> RPCStatistics {
+        let transport = self.transport
+        return try await self.eventLoop.submit { transport.value.statistics }.get()
+    }
+
+    /// Tells the host's rpcbind where the program is (`--register`), or takes that back; addresses of Unix sockets have
+    /// no part in it.
+    ///
+    /// Blocks a thread of the pool, up to a minute.
+    ///
+    /// - Throws: `RPCBind.Failure`, which names the remedy.
+    package func register(_ isRegistered: Bool) async throws {
+        let addresses = self.addresses
+        try await self.pools[0].runIfActive {
+            for address in addresses {
+                guard case .tcp(let host, let port) = address else { continue }
+                let socket = try SocketAddress(ipAddress: host, port: port)
+                let (program, version) = (LayoutProgram.number, LayoutProgram.version)
+                if isRegistered {
+                    try RPCBind.register(program: program, version: version, address: socket)
+                } else {
+                    try RPCBind.unregister(
+                        program: program,
+                        version: version,
+                        transport: host.contains(":") ? .tcp6 : .tcp
+                    )
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import LayoutCore
+import LeaseEngine
+import LinuxFiles
+import Logging
+
+/// Holders that do not give their layouts back (specification §6.6).
+extension LayoutService {
+    func fence(_ fence: LeaseEngine.Fence) {
+        guard let entry = self.files.find(fence.file) else {
+            preconditionFailure("\(fence.file) has a holder and is not in the table")
+        }
+        // What it has not fetched it will not get.
+        self.descriptions.dropUnfetched(of: fence.holder)
+        let (locks, peers) = self.descriptions.proof(of: fence.holder)
+        let work = FenceWork(
+            method: self.method(fence, peers: peers, path: entry.pathText),
+            place: entry.place,
+            locks: locks,
+            peers: peers
+        )
+        self.note(.fencing(client: fence.client, path: entry.pathText, attempt: fence.attempt))
+        self.fenceWork.run(on: nil, work.run) { outcome in
+            var metadata: Logger.Metadata = [
+                "client": "\(fence.client.rawValue)", "file": "\(entry.pathText)", "attempt": "\(fence.attempt)",
+                "gone": "\(outcome.isGone)",
+            ]
+            if let trouble = outcome.trouble { metadata["trouble"] = "\(trouble)" }
+            self.logger.log(
+                level: outcome.isGone || fence.method == .prove ? .info : .warning,
+                "holder looked at",
+                metadata: metadata
+            )
+            self.submit(.fenceFinished(fence.holder, isGone: outcome.isGone))
+        }
+    }
+
+    private func method(_ fence: LeaseEngine.Fence, peers: [PeerCredentials], path: String) -> FenceWork.Method {
+        guard fence.method == .enforce else { return .look }
+        switch self.configuration.fence {
+        case .wait, .cooperative:
+            return .look
+        case .kill:
+            return .kill
+        case .hook(let program):
+            let pids = peers.map { "\($0.pid)" }.joined(separator: ",")
+            return .hook(program: program, arguments: ["\(fence.client.rawValue)", pids, path, "\(fence.attempt)"])
+        }
+    }
+}

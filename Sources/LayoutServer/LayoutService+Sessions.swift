@@ -1,0 +1,251 @@
+import LayoutCore
+import LayoutXDR
+import LeaseEngine
+import LinuxFiles
+import Logging
+import ONCRPC
+import Sessions
+
+/// What the server knows of a client beyond its sessions and layouts.
+struct ClientRecord {
+    /// Where it made its last session from, for people.
+    var address: String
+    var uid: UInt32
+    /// Its process, if it is on this host and the transport knows it, else 0.
+    var pid: UInt32
+    var command: String
+    /// What its sessions may carry from client to server.
+    var limits: [SessionID: ChannelLimits] = [:]
+    var hasCompletedReclaim = false
+}
+
+/// Clients and sessions (specification §4).
+extension LayoutService {
+    /// Executes a call that carries no sequence.
+    func sessionCall(_ request: Request, _ call: IncomingCall) -> Result<Response, Failure> {
+        switch request {
+        case .exchangeID(let arguments): self.exchangeID(arguments, call)
+        case .createSession(let arguments): self.createSession(arguments, call)
+        case .bindConnectionToSession(let arguments): self.bindConnection(arguments, call)
+        case .destroySession(let session): self.destroySession(session, call)
+        case .destroyClientID(let client): self.destroyClient(client, call)
+        default: preconditionFailure("\(request) carries a sequence")
+        }
+    }
+
+    private func exchangeID(_ arguments: ExchangeIDArguments, _ call: IncomingCall) -> Result<Response, Failure> {
+        let updateFlag: UInt32 = 1
+        guard arguments.flags & ~updateFlag == 0 else {
+            return .failure(Failure(.invalid, "unknown flags in EXCHANGE_ID: send 0, or 1 to update"))
+        }
+        let now = Host.now
+        self.sessions.expireUnconfirmed(at: now)
+        return self.sessions.exchangeID(
+            owner: arguments.owner,
+            verifier: arguments.verifier,
+            isUpdate: arguments.flags & updateFlag != 0,
+            principal: call.caller.principal,
+            at: now
+        ).mapError { Failure($0) }.map { exchanged in
+            .exchangeID(
+                ExchangeIDResult(
+                    client: exchanged.client,
+                    sequence: exchanged.sequence,
+                    confirmed: exchanged.isConfirmed,
+                    leaseMilliseconds: self.configuration.lease.wholeMilliseconds,
+                    recallMilliseconds: self.configuration.recallTimeout.wholeMilliseconds,
+                    serverVerifier: self.verifier,
+                    serverOwner: self.serverOwner
+                )
+            )
+        }
+    }
+
+    private func createSession(_ arguments: CreateSessionArguments, _ call: IncomingCall) -> Result<Response, Failure> {
+        let backFlag = CreateSessionArguments.backChannelFlag
+        guard arguments.flags & ~backFlag == 0 else {
+            return .failure(Failure(.invalid, "unknown flags in CREATE_SESSION: send 0, or 2 for a back channel"))
+        }
+        let newID: SessionID
+        do throws(LinuxError) {
+            newID = SessionID(try Host.randomOpaque16())
+        } catch {
+            return .failure(Failure(.serverFault, error.message))
+        }
+        let creation = self.sessions.createSession(
+            client: arguments.client,
+            sequence: arguments.sequence,
+            usesBackChannel: arguments.flags & backFlag != 0,
+            fore: ChannelLimits(arguments.fore),
+            back: ChannelLimits(arguments.back),
+            callbackProgram: arguments.callbackProgram,
+            principal: call.caller.principal,
+            connection: call.connectionID,
+            newID: newID
+        )
+        if case .success(let created) = creation.result, !creation.isReplay {
+            self.sessionWasCreated(created, arguments.client, creation.replaced, call)
+        }
+        return creation.result.mapError { Failure($0) }.map { created in
+            .createSession(
+                CreateSessionResult(
+                    session: created.session,
+                    sequence: created.sequence,
+                    flags: created.usesBackChannel ? backFlag : 0,
+                    fore: ChannelAttributes(created.fore),
+                    back: ChannelAttributes(created.back)
+                )
+            )
+        }
+    }
+
+    private func sessionWasCreated(
+        _ created: CreatedSession,
+        _ client: ClientID,
+        _ replaced: ClientID?,
+        _ call: IncomingCall
+    ) {
+        call.connection.isEvictable = false
+        if let replaced {
+            self.clientIsLost(replaced)
+        }
+        var record = self.clients[client] ?? ClientRecord(address: "", uid: 0, pid: 0, command: "")
+        record.address = "\(call.connection.peer)"
+        record.uid = call.caller.principal.uid
+        if case .unix(let pid, _, _) = call.connection.peer {
+            record.pid = UInt32(clamping: pid)
+            // From memory (procfs), and once per session: not worth a thread.
+            record.command = Host.commandName(of: pid) ?? ""
+        }
+        record.limits[created.session] = created.fore
+        self.clients[client] = record
+        self.logger.info("session created", metadata: ["client": "\(client.rawValue)", "peer": "\(record.address)"])
+        self.clientOfSession[created.session] = client
+        self.submit(.clientEstablished(client))
+        self.afterReply = { self.backChannelMayHaveChanged(client) }
+    }
+
+    private func bindConnection(_ arguments: BindConnectionArguments, _ call: IncomingCall) -> Result<Response, Failure>
+    {
+        let wantsBack = arguments.direction != .fore
+        let bound = self.sessions.bind(
+            call.connectionID,
+            to: arguments.session,
+            wantsFore: arguments.direction != .back,
+            wantsBack: wantsBack,
+            principal: call.caller.principal
+        )
+        switch bound {
+        case .failure(let error):
+            return .failure(Self.ownersOnly(error))
+        case .success:
+            call.connection.isEvictable = false
+            if wantsBack { self.afterReply = { self.backChannelWasBound(arguments.session) } }
+            // What "or both" asks for is granted.
+            var result = arguments
+            if result.direction == .backOrBoth { result.direction = .foreOrBoth }
+            return .success(.bindConnectionToSession(result))
+        }
+    }
+
+    private func backChannelWasBound(_ session: SessionID) {
+        self.resendStranded(on: session)
+        guard let client = self.clientOfSession[session] else { return }
+        self.backChannelMayHaveChanged(client)
+        self.sendQueuedCallbacks(to: client)
+    }
+
+    private func destroySession(_ session: SessionID, _ call: IncomingCall) -> Result<Response, Failure> {
+        switch self.sessions.destroySession(session, principal: call.caller.principal) {
+        case .failure(let error):
+            return .failure(Self.ownersOnly(error))
+        case .success(let client):
+            self.clients[client]?.limits[session] = nil
+            self.clientOfSession[session] = nil
+            self.callbacks.forgetStranded(on: session)
+            self.backChannelMayHaveChanged(client)
+            return .success(.void)
+        }
+    }
+
+    private func destroyClient(_ client: ClientID, _ call: IncomingCall) -> Result<Response, Failure> {
+        let owner = self.sessions.identity(of: client)?.principal
+        let destroyed = self.sessions.destroyClient(
+            client,
+            principal: call.caller.isPrivileged ? owner ?? call.caller.principal : call.caller.principal,
+            holdsLayouts: self.engine.layoutCount(of: client) > 0
+        )
+        switch destroyed {
+        case .failure(let error):
+            return .failure(Failure(error))
+        case .success:
+            self.clientIsLost(client)
+            return .success(.void)
+        }
+    }
+
+    func reclaimComplete(_ call: ActiveCall) {
+        guard self.clients[call.client]?.hasCompletedReclaim == false else {
+            return self.finish(call, .completeAlready, "RECLAIM_COMPLETE was sent before; once is enough")
+        }
+        self.clients[call.client]?.hasCompletedReclaim = true
+        self.finish(call, .success(.void))
+    }
+
+    // MARK: The engine's view of clients
+
+    /// Tells the engine whether calls to a client can be sent, if that has changed.
+    func backChannelMayHaveChanged(_ client: ClientID) {
+        self.submit(.backChannelChanged(client, isUp: self.sessions.hasBackChannel(client)))
+    }
+
+    /// A client said goodbye or started again.
+    private func clientIsLost(_ client: ClientID) {
+        self.logger.info("client is gone", metadata: ["client": "\(client.rawValue)"])
+        for session in (self.clients[client]?.limits ?? [:]).keys {
+            self.clientOfSession[session] = nil
+            self.callbacks.forgetStranded(on: session)
+        }
+        self.clients[client]?.limits = [:]
+        self.submit(.clientLost(client))
+    }
+
+    /// The engine knows nothing more of a client that was lost.
+    func clientIsForgotten(_ client: ClientID) {
+        self.sessions.forget(client)
+        self.notices.forget(client)
+        self.callbacks.forget(client)
+        self.clients[client] = nil
+    }
+
+    /// Another user's session or client (R4.3-2, R4.5-3).
+    private static func ownersOnly(_ error: SessionError) -> Failure {
+        error.status == .access ? Failure(.notPermitted, error.detail) : Failure(error)
+    }
+}
+
+extension Failure {
+    init(_ error: SessionError) { self.init(error.status, error.detail) }
+}
+
+extension ChannelLimits {
+    init(_ attributes: ChannelAttributes) {
+        self.init(
+            maxRequest: attributes.maxRequest,
+            maxResponse: attributes.maxResponse,
+            maxResponseCached: attributes.maxResponseCached,
+            maxSlots: attributes.maxSlots
+        )
+    }
+}
+
+extension ChannelAttributes {
+    init(_ limits: ChannelLimits) {
+        self.init(
+            maxRequest: limits.maxRequest,
+            maxResponse: limits.maxResponse,
+            maxResponseCached: limits.maxResponseCached,
+            maxSlots: limits.maxSlots
+        )
+    }
+}

@@ -1,0 +1,105 @@
+package import Glibc
+
+/// How a program ended.
+package struct ProcessResult: Hashable, Sendable {
+    /// The exit code, or 128 and the signal that ended it.
+    package var status: Int32
+    /// What it wrote to standard output and standard error.
+    package var output: String
+}
+
+/// A program that runs beside the tests.
+package final class ChildProcess: Sendable {
+    /// Its number, good until ``wait()``.
+    package let pid: pid_t
+    private let output: CInt
+
+    /// Starts a program; its standard input is empty, and what it writes is kept.
+    ///
+    /// - Parameters:
+    ///   - path: The program; looked for in `PATH` if it has no slash.
+    ///   - arguments: Without the program's own name.
+    ///   - passing: A descriptor that the program gets as number 3.
+    /// - Throws: ``TestFailure`` if it cannot be started.
+    package init(_ path: String, _ arguments: [String], passing: CInt? = nil) throws {
+        var ends: [CInt] = [-1, -1]
+        // A socket pair can be made close-on-exec at once, so that no other child keeps an end open.
+        let type = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        guard unsafe socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw TestFailure("socketpair: errno \(errno)") }
+        defer { close(ends[1]) }
+        var actions = unsafe posix_spawn_file_actions_t()
+        unsafe posix_spawn_file_actions_init(&actions)
+        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+        unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], 2)
+        if let passing { unsafe posix_spawn_file_actions_adddup2(&actions, passing, 3) }
+        var words: [UnsafeMutablePointer<CChar>?] = unsafe ([path] + arguments).map { unsafe strdup($0) }
+        unsafe words.append(nil)
+        defer { for index in unsafe words.indices { unsafe free(words[index]) } }
+        var pid: pid_t = 0
+        let result = unsafe posix_spawnp(&pid, path, &actions, nil, words, environ)
+        guard result == 0 else {
+            close(ends[0])
+            throw TestFailure("cannot start \(path): errno \(result)")
+        }
+        self.pid = pid
+        self.output = ends[0]
+    }
+
+    deinit { close(self.output) }
+
+    /// Waits for output, up to and with the next newline; empty once there is no more.
+    package func readLine() -> String {
+        var line: [UInt8] = []
+        var byte: UInt8 = 0
+        while unsafe read(self.output, &byte, 1) == 1 {
+            line.append(byte)
+            if byte == UInt8(ascii: "\n") { break }
+        }
+        return String(decoding: line, as: UTF8.self)
+    }
+
+    /// Sends a signal.
+    package func signal(_ number: CInt) { kill(self.pid, number) }
+
+    /// Waits for the end of the program and of its output.
+    ///
+    /// Call it exactly once.
+    package func wait() -> ProcessResult {
+        var output: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = unsafe read(self.output, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            output += buffer[..<count]
+        }
+        var raw: CInt = 0
+        while unsafe waitpid(self.pid, &raw, 0) < 0, errno == EINTR {}
+        // waitpid(2): the low seven bits are the signal, the next byte the exit code.
+        let status = raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f
+        return ProcessResult(status: status, output: String(decoding: output, as: UTF8.self))
+    }
+}
+
+/// Runs a program to its end.
+@discardableResult
+package func runProcess(_ path: String, _ arguments: [String]) throws -> ProcessResult {
+    try ChildProcess(path, arguments).wait()
+}
+
+/// Runs a program that must succeed.
+package func mustRun(_ path: String, _ arguments: [String]) throws {
+    let result = try runProcess(path, arguments)
+    guard result.status == 0 else {
+        throw TestFailure("\(path) \(arguments.joined(separator: " ")): \(result.status), \(result.output)")
+    }
+}
+
+/// Something that a test needs is not there.
+package struct TestFailure: Error, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
