@@ -18,6 +18,7 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -76,12 +77,18 @@ let package = Package(
         ),
         .executableTarget(
             name: "layoutd",
-            dependencies: ["LayoutServer", argumentParser, lifecycle, logging],
+            dependencies: ["LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", argumentParser, lifecycle, unixSignals, logging],
             swiftSettings: swiftSettings
         ),
         .executableTarget(
             name: "layoutctl",
             dependencies: ["LayoutClient", "LayoutCore", "LayoutXDR", argumentParser, logging],
+            swiftSettings: swiftSettings
+        ),
+
+        .executableTarget(
+            name: "layout-sim",
+            dependencies: ["LayoutSimulation", argumentParser],
             swiftSettings: swiftSettings
         ),
 

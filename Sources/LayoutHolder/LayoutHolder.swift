@@ -74,7 +74,7 @@ package struct LayoutHolder: Hashable, Sendable {
             self.returnAll(&actions)
         case .layoutsRevoked:
             self.loseEverything(&actions)
-            case .leaseLost:
+        case .leaseLost:
             self.leaseLost(&actions)
         case .leaseRegained:
             self.leaseRegained(&actions)

@@ -172,9 +172,9 @@ extension LayoutHolder {
         /// without a segment are past the end of the file or gone: a touch there becomes SIGBUS. With `isCurrent` the
         /// window maps just that already, and access only has to be switched on.
         case map(WindowID, generation: UInt64, [Segment], isCurrent: Bool)
-        /// Close the window to new pins now, take access away when the last pin is gone, and tell then. With `isForced` the
-        /// right to the bytes is over already: take access away at once, pins or not. A window that failed becomes one that
-        /// parks again.
+        /// Close the window to new pins now, take access away when the last pin is gone, and tell then. With `isForced`
+        /// the right to the bytes is over already: take access away at once, pins or not. A window that failed becomes
+        /// one that parks again.
         case revoke(WindowID, isForced: Bool)
         /// Make every touch of the window a SIGBUS.
         case fail(WindowID, LayoutStatus)

@@ -49,8 +49,9 @@ extension LayoutHolder {
     /// A range that was given back while a LAYOUTGET was under way: the return may have taken the grant with it.
     struct VoidRange: Hashable, Sendable {
         var range: ByteRange
-        /// The stateid of the recall that was returned: a grant with a later one was made after the return. `nil`: there
-        /// is no telling.
+        /// The stateid of the recall that was returned: a grant with a later one was made after the return.
+        ///
+        /// `nil`: there is no telling.
         var recall: StateID?
 
         func applies(to grant: StateID) -> Bool {

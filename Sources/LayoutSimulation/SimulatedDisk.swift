@@ -1,10 +1,14 @@
 import LayoutCore
 
-/// A file on disk: one stamp per block. The oracle: what is right is what is here.
+/// A file on disk: one stamp per block.
+///
+/// The oracle: what is right is what is here.
 struct SimulatedDisk {
     static var blockSize: UInt64 { 4096 }
 
-    /// 0 reads as zeros. Every other stamp is given to one block, once.
+    /// 0 reads as zeros.
+    ///
+    /// Every other stamp is given to one block, once.
     private(set) var stamps: [UInt64]
     private var lastStamp: UInt64
 

@@ -40,7 +40,11 @@ extension Simulation {
         }
         let follows = self.random.oneIn(2)
         let id = WindowID(self.nextNumber())
-        self.clients[client].mappings[id] = SimulatedClient.Mapping(file: file, followsContent: follows, blocks: Int(count))
+        self.clients[client].mappings[id] = SimulatedClient.Mapping(
+            file: file,
+            followsContent: follows,
+            blocks: Int(count)
+        )
         self.clients[client].windowOrder.append(id)
         let ioMode: IOMode = self.random.oneIn(3) ? .read : .readWrite
         self.tell(client, file, .windowAdded(id, LayoutHolder.Window(range, ioMode, followsContent: follows)))
@@ -56,7 +60,11 @@ extension Simulation {
         self.clients[client].mappings[id] = nil
     }
 
-    private func randomArgument(_ operation: MappingOperation, _ file: Int, _ random: inout SeededGenerator) -> ByteRange? {
+    private func randomArgument(
+        _ operation: MappingOperation,
+        _ file: Int,
+        _ random: inout SeededGenerator
+    ) -> ByteRange? {
         let blocks = UInt64(self.disks[file].stamps.count)
         let first = random.below(blocks + 8) * SimulatedDisk.blockSize
         if operation == .truncate { return ByteRange(from: first) }
@@ -74,15 +82,8 @@ extension Simulation {
         }
         let id = LayoutHolder.OwnChangeID(self.nextNumber())
         self.clients[client].intents[id] = (file, operation, argument)
-        if self.options.fault == .ownChangeKeepsWindows {
-            self.permitOwnChange(client, id)
-        } else {
-            self.tell(
-                client,
-                file,
-                .changeWanted(LayoutHolder.ChangeIntent(id: id, operation: operation, argument: argument))
-            )
-        }
+        let intent = LayoutHolder.ChangeIntent(id: id, operation: operation, argument: argument)
+        self.tell(client, file, .changeWanted(intent))
     }
 
     mutating func localChange() {
@@ -96,7 +97,9 @@ extension Simulation {
 
     // MARK: Accesses
 
-    /// A thread loads or stores through a window. Without access it parks, unless it only tries.
+    /// A thread loads or stores through a window.
+    ///
+    /// Without access it parks, unless it only tries.
     mutating func touch(_ client: Int, _ id: WindowID, parks: Bool) {
         guard let mapping = self.clients[client].mappings[id], !mapping.isFailed else { return }
         guard mapping.hasAccess else {
@@ -174,7 +177,10 @@ extension Simulation {
     mutating func deliver(_ client: Int, _ connection: Int, _ message: ToClient) {
         guard self.clients[client].connection == connection, self.clients[client].isConnected else { return }
         if let end = self.clients[client].pausedUntil, end > self.now {
-            self.queue.add(.toClient(client: client, connection: connection, message: message), at: end.advanced(by: .microseconds(1)))
+            self.queue.add(
+                .toClient(client: client, connection: connection, message: message),
+                at: end.advanced(by: .microseconds(1))
+            )
             return
         }
         self.checkOwnDeadline(client)
@@ -188,7 +194,9 @@ extension Simulation {
             )
             self.tell(client, self.file(recall.file), .recallReceived(incoming))
         case .reply(let number, let reply):
-            guard let place = self.clients[client].outstanding.firstIndex(where: { $0.number == number }) else { return }
+            guard let place = self.clients[client].outstanding.firstIndex(where: { $0.number == number }) else {
+                return
+            }
             let call = self.clients[client].outstanding.remove(at: place)
             self.accept(client, call, reply)
         }

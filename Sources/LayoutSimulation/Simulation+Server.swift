@@ -135,7 +135,9 @@ extension Simulation {
         case .permitChange(let id, _):
             self.changes[id]?.isPermitted = true
             if let change = self.changes[id] { self.checkNobodyHas(change.affected, of: change.file, "permitted") }
-            if self.options.fault != .changeSkipsPermission { self.queue.add(.changeApplies(id), at: self.after(1...200)) }
+            if self.options.fault != .changeSkipsPermission {
+                self.queue.add(.changeApplies(id), at: self.after(1...200))
+            }
         case .refuseChange(let id, let refusal):
             if refusal.status == .delay { self.mark(.changeRanOutOfPatience) }
             self.endChange(id, .refused(refusal.status))
@@ -172,8 +174,7 @@ extension Simulation {
         let current = self.disks[change.file].affected(by: change.operation, change.argument)
         let isCovered = change.affected.contains(current)
         if !isCovered { self.mark(.sizeChangedUnderTruncate) }
-        let mayRun = isCovered || self.options.fault == .staleAffectedRange
-        if mayRun, self.disks[change.file].accepts(change.operation, change.argument) {
+        if isCovered, self.disks[change.file].accepts(change.operation, change.argument) {
             self.checkNobodyHas(current, of: change.file, "applied")
             self.bury(change)
             self.disks[change.file].apply(change.operation, change.argument)

@@ -37,14 +37,10 @@ package struct Simulation {
         case ignoresPins
         /// Windows that follow their content are not told of shifts.
         case forgetsShifts
-        /// The client's own changes do not close its own windows.
-        case ownChangeKeepsWindows
         /// Access goes on after the holder's own deadline, and the server trusts it (`cooperative`).
         case ignoresOwnDeadline
         /// A descriptor of an earlier stateid comes back to life.
         case keepsDescriptors
-        /// The range that a truncate affects is not looked at again before it runs.
-        case staleAffectedRange
     }
 
     /// Situations that must come up somewhere over the fixed seeds, or the simulation does not test what it should.
