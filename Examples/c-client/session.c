@@ -38,7 +38,7 @@ static void create_session(struct lc_session *session, u_int sequenceid)
         .flags = 0,
         .fore = {.max_request = 512 << 10, .max_response = 512 << 10, .max_response_cached = 64 << 10,
                  .max_slots = LC_SLOTS},
-        .back = {.max_request = 4096, .max_response = 1024, .max_response_cached = 1024, .max_slots = LC_BACK_SLOTS},
+        .back = {.max_request = 4096, .max_response = 4096, .max_response_cached = 4096, .max_slots = LC_BACK_SLOTS},
         .callback_program = LAYOUT_CALLBACK_PROGRAM,
     };
     LL_CREATE_SESSIONres result = {0};

@@ -23,6 +23,13 @@ void check_condition(bool holds, const char *file, int line, const char *conditi
     exit(1);
 }
 
+void check_status(ll_stat status, ll_stat expected, const char *what, const char *file, int line,
+                  const char *expression)
+{
+    check_condition(status == expected, file, line, expression, "%s: status %d instead of %d", what, (int)status,
+                    (int)expected);
+}
+
 struct file new_file(const char *path)
 {
     return (struct file){.path = path, .descriptor = -1};

@@ -15,8 +15,9 @@ void check_condition(bool holds, const char *file, int line, const char *conditi
     __attribute__((format(printf, 5, 6)));
 
 /* Ends the program unless a status is the expected one. */
-#define expect_status(status, expected, what) \
-    expect((status) == (expected), "%s: status %d instead of %d", (what), (int)(status), (int)(expected))
+#define expect_status(status, expected, what) check_status((status), (expected), (what), __FILE__, __LINE__, #status)
+void check_status(ll_stat status, ll_stat expected, const char *what, const char *file, int line,
+                  const char *expression);
 
 /* A file, and what should be in it. */
 struct file {
