@@ -6,12 +6,12 @@ struct Checksum: Hashable, Sendable, CustomStringConvertible {
     init(_ bytes: UnsafeRawBufferPointer) {
         let words = bytes.count / 8
         for index in 0..<words {
-            self.value = (self.value ^ (unsafe bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))) &* 0x100_0000_01b3
+            self.add(unsafe bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
         }
-        for index in words * 8..<bytes.count {
-            self.value = (self.value ^ UInt64(unsafe bytes[index])) &* 0x100_0000_01b3
-        }
+        for index in words * 8..<bytes.count { self.add(UInt64(unsafe bytes[index])) }
     }
+
+    private mutating func add(_ word: UInt64) { self.value = (self.value ^ word) &* 0x100_0000_01b3 }
 
     init(_ bytes: [UInt8]) { self = unsafe bytes.withUnsafeBytes { unsafe Checksum($0) } }
 

@@ -1,6 +1,8 @@
 import Foundation
 
-/// What should be in the file: pieces of the original and zeros, in order. Knows nothing of layouts or servers.
+/// What should be in the file: pieces of the original and zeros, in order.
+///
+/// It knows nothing of layouts or servers.
 struct FileModel {
     private struct Piece {
         /// Where in the original; `nil` for zeros.

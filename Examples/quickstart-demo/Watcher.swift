@@ -19,15 +19,19 @@ struct Watcher {
     mutating func run(server: String, path: String) async throws {
         let client = try await LayoutClient.connect(to: server, configuration: self.configuration)
         let file = try await client.open(path, .read)
-        // Small windows, so that a recall of a part takes a part.
-        let content = try await file.map(self.plan.contentRange, following: .content, windowSize: 2 << 20)
-        let offset = try await file.map(self.plan.offsetRange, windowSize: 2 << 20)
+        // Windows smaller than what is mapped, so that a recall of a part takes a part.
+        let content = try await file.map(self.plan.contentRange, following: .content, windowSize: 8 << 20)
+        let offset = try await file.map(self.plan.offsetRange, windowSize: 8 << 20)
         let follower = WatchedWindow(
             name: "content",
             region: content,
             expected: self.model.bytes(in: self.plan.contentRange)
         )
-        let watcher = WatchedWindow(name: "offset", region: offset, expected: self.model.bytes(in: self.plan.offsetRange))
+        let watcher = WatchedWindow(
+            name: "offset",
+            region: offset,
+            expected: self.model.bytes(in: self.plan.offsetRange)
+        )
 
         let events = client.recallEvents
         let teller = Task.detached {

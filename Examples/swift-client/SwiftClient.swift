@@ -22,7 +22,7 @@ import LayoutClient
 
         // The page has gone: touching it asks for it again, at its new place.
         let found = unsafe region.baseAddress.load(as: UInt64.self)
-        print("run \(found), \(found == runs ? "followed" : "lost"); recalls here: \(client.statistics.recallsReceived)")
+        print("run \(found): \(found == runs ? "the pointer followed its bytes" : "something is wrong")")
 
         try await file.collapseRange(0..<1 << 20)
         await region.unmap()

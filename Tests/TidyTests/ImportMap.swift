@@ -25,10 +25,14 @@ enum ImportMap {
         "LayoutClient": Self.transport.union(Self.system).union([
             "LayoutCore", "Sessions", "LayoutHolder", "LayoutXDR", "ONCRPC", "LinuxFiles", "MappedWindows", "Logging",
         ]),
-        "layoutd": Self.system.union(["LayoutServer", "ArgumentParser", "Logging", "ServiceLifecycle"]),
+        "layoutd": Self.system.union([
+            "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "ArgumentParser", "Logging", "ServiceLifecycle",
+            "UnixSignals",
+        ]),
         "layoutctl": Self.system.union(["LayoutClient", "LayoutCore", "LayoutXDR", "ArgumentParser", "Logging"]),
+        "layout-sim": Self.system.union(["LayoutSimulation", "ArgumentParser"]),
         // Examples see what everybody sees.
-        "quickstart-demo": Self.system.union(["LayoutClient"]),
+        "quickstart-demo": ["LayoutClient", "Foundation", "Synchronization"],
         "swift-client": ["LayoutClient"],
     ]
 
