@@ -166,11 +166,17 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
-            name: "EndToEndTests",
+            name: "LayoutClientTests",
             dependencies: [
-                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutXDR", "ONCRPC", "LinuxFiles", "TestSupport",
-                nioCore, nioPosix,
+                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "MappedWindows",
+                "TestSupport",
+                nioCore, nioPosix, logging,
             ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["LayoutClient", "LinuxFiles", "TestSupport", "layoutd", "layoutctl"],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
