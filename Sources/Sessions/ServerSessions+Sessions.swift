@@ -68,12 +68,17 @@ extension ServerSessions {
         maxResponseCached: 512,
         maxSlots: 1
     )
-    private static let smallestBack = ChannelLimits(maxRequest: 1024, maxResponse: 64, maxResponseCached: 0, maxSlots: 1)
+    private static let smallestBack = ChannelLimits(
+        maxRequest: 1024,
+        maxResponse: 64,
+        maxResponseCached: 0,
+        maxSlots: 1
+    )
 
     private func refusal(of client: Client, _ fore: ChannelLimits, _ back: ChannelLimits) -> SessionError? {
         guard fore.holds(Self.smallestFore), back.holds(Self.smallestBack) else {
             let (least, leastBack) = (Self.smallestFore.maxRequest, Self.smallestBack.maxRequest)
-            let detail = "a session needs messages of \(least) bytes, calls to the client of \(leastBack), a slot each way"
+            let detail = "a session needs messages of \(least) bytes, callbacks of \(leastBack), a slot each way"
             return SessionError(.tooSmall, detail)
         }
         guard client.sessions.count < self.configuration.sessionsPerClientMax else {
