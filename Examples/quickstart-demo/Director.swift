@@ -152,7 +152,7 @@ final class Director {
             }
         let tool = Process()
         tool.executableURL = self.places.programs.appending(path: "layoutctl")
-        tool.arguments = ["--server", self.places.server] + words
+        tool.arguments = [words[0], "--server", self.places.server] + words.dropFirst()
         tool.standardOutput = FileHandle.nullDevice
         try tool.run()
         tool.waitUntilExit()

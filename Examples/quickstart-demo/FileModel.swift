@@ -63,16 +63,20 @@ struct FileModel {
 
     /// The bytes of a range, up to the end of the file.
     func bytes(in range: Range<UInt64>) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(Int(range.clamped(to: 0..<self.size).count))
-        for piece in self.pieces(in: range) {
-            if let source = piece.source {
-                let start = self.original.startIndex + Int(source)
-                bytes += self.original[start..<start + Int(piece.length)]
-            } else {
-                bytes += repeatElement(0, count: Int(piece.length))
+        let pieces = self.pieces(in: range)
+        let count = pieces.reduce(0) { $0 + Int($1.length) }
+        return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            for piece in pieces {
+                let part = unsafe UnsafeMutableRawBufferPointer(buffer)[initialized..<initialized + Int(piece.length)]
+                let place = unsafe UnsafeMutableRawBufferPointer(rebasing: part)
+                if let source = piece.source {
+                    let start = self.original.startIndex + Int(source)
+                    unsafe self.original.copyBytes(to: place, from: start..<start + place.count)
+                } else {
+                    unsafe place.initializeMemory(as: UInt8.self, repeating: 0)
+                }
+                initialized += Int(piece.length)
             }
         }
-        return bytes
     }
 }
