@@ -70,7 +70,7 @@ extension FileCore {
         self.handle(.leaseLost)
         for window in self.windows.values.sorted(by: { $0.id < $1.id }) where !window.isRemoved {
             guard window.failure == nil else { continue }
-            if case .content = window.place.place, knewEpoch {
+            if window.followsContent, knewEpoch {
                 // Nobody can say where its bytes are now.
                 self.fail(window.id, .outcomeUnknown)
                 continue

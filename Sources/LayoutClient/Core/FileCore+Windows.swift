@@ -57,10 +57,13 @@ extension FileCore {
         window.limit.current = min(segments.last?.range.upperBound ?? 0, self.grantedSize)
         // From now on: a revocation that comes before the pages are there makes the grant fail.
         let begun = memory.generation
-        if isCurrent, window.source === source, (try? memory.regrant(window.ioMode, generation: begun)) == true {
+        if isCurrent, window.source === source, window.segments == segments,
+            (try? memory.regrant(window.ioMode, generation: begun)) == true
+        {
             return self.opened(window, generation)
         }
         window.source = source
+        window.segments = segments
         let parts = segments.map { segment in
             WindowSegment(
                 windowOffset: Int(segment.windowOffset),

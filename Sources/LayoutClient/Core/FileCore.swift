@@ -39,6 +39,8 @@ final class FileCore {
     var latestStateID = StateID.none
     /// The size as the latest grant told it; before the first, as OPEN did.
     var grantedSize: UInt64
+    /// The stateid of the grant that told it.
+    var sizeStateID = StateID.none
     /// ``LayoutFile`` values that refer to it.
     var openCount = 0
     /// When it was last used: what was not used for longest goes back first.

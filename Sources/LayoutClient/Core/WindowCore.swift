@@ -13,8 +13,11 @@ final class WindowCore {
     /// The address space; `nil` for a claim, which only makes sure that a layout is held.
     let window: Window?
     var ioMode: IOMode { self.place.ioMode }
+    var followsContent: Bool { if case .content = self.place.place { true } else { false } }
     /// The description whose pages it maps, or mapped last.
     var source: SharedDescriptor?
+    /// What was mapped from it.
+    var segments: [LayoutHolder.Segment] = []
     /// Why it was given up; `nil` while it was not.
     var failure: LayoutStatus?
     /// Access is to end as soon as the last pin has gone.
