@@ -59,6 +59,9 @@ package struct ChannelLimits: Hashable, Sendable {
 ///
 /// A value without I/O, clock or randomness, like the engine: its owner passes in times, new IDs and verifiers.
 package struct ServerSessions: Hashable, Sendable {
+    /// Limits.
+    ///
+    /// Every table has a bound.
     package struct Configuration: Hashable, Sendable {
         /// The most that a session gets in each direction.
         package var limits = ChannelLimits(

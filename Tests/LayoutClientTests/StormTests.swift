@@ -20,10 +20,10 @@ struct StormTests {
             let proxy = try Proxy(world.socket)
             let storm = Storm()
             let stores = Counters(Self.blocks)
+            let clients = [try await world.connect(to: proxy.url), try await world.connect()]
 
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for holder in 0..<2 {
-                    let client = try await world.connect(to: holder == 0 ? proxy.url : world.url)
+                for (holder, client) in clients.enumerated() {
                     let file = try await client.open("a", .readWrite)
                     for part in 0..<2 {
                         // Each record is written by one thread, so that every store can be counted.
@@ -59,7 +59,6 @@ struct StormTests {
                                     round += 1
                                 }
                             }
-                            await client.close()
                         }
                     }
                 }
@@ -83,6 +82,7 @@ struct StormTests {
                 }
                 try await group.waitForAll()
             }
+            for client in clients { await client.close() }
             proxy.stop()
             #expect(storm.problems == [])
             let result = try world.bytes(of: "a")
