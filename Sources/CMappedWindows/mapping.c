@@ -38,12 +38,14 @@ int mw_unreserve(uintptr_t reservation, size_t reserved) {
     return result(munmap((void *)reservation, reserved) == 0);
 }
 
-int mw_map_file(uintptr_t address, size_t length, int descriptor, int64_t offset, bool synchronous) {
+int mw_map_file(
+    uintptr_t address, size_t length, int descriptor, int64_t offset, bool synchronous, bool set_apart) {
     const int flags = MAP_FIXED | (synchronous ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED);
     // Inaccessible first: a fork() by another thread between the two calls must not inherit a usable window, and no
     // thread may use it before the owner says so.
     void *memory = mmap((void *)address, length, PROT_NONE, flags, descriptor, offset);
     if (memory == MAP_FAILED) { return errno; }
+    if (set_apart && madvise(memory, length, MADV_DONTDUMP) != 0) { return errno; }
     return result(madvise(memory, length, MADV_DONTFORK) == 0);
 }
 

@@ -60,7 +60,7 @@ extension Window {
         let what: String
         switch run.source {
         case .file(let descriptor, let offset):
-            error = mw_map_file(address, run.length, descriptor, offset, synchronous)
+            error = mw_map_file(address, run.length, descriptor, offset, synchronous, self.isSetApart)
             what = "bytes \(offset) to \(offset + Int64(run.length)) of descriptor \(descriptor)"
         case .gap(.zero):
             error = mw_map_anonymous(address, run.length)

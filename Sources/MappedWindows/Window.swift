@@ -23,6 +23,8 @@ package final class Window: Sendable {
     package let slot: UInt32
 
     let address: UInt
+    /// Whether the kernel must not merge its mappings with those of the window that follows or precedes it directly.
+    let isSetApart: Bool
     private let reservation: UInt
     private let reserved: Int
 
@@ -61,38 +63,44 @@ package final class Window: Sendable {
     ///   - isWritableOnDemand: Whether a store waits for an upgrade (``WindowWant``) when the window is granted for
     ///     reading, instead of being an error.
     /// - Throws: ``WindowError/Code/noRoom``, ``WindowError/Code/unsupported``.
-    package init(size: Int, isWritableOnDemand: Bool = false) throws(WindowError) {
-        let runtime = try WindowRuntime.shared
-        Window.checkProcess()
-        guard size > 0, size <= Int.max / 4 else {
-            throw WindowError(.noRoom, "cannot reserve a window of \(size) bytes: the size must be above 0 and sane")
+    package convenience init(size: Int, isWritableOnDemand: Bool = false) throws(WindowError) {
+        let place = try WindowPlace.reserve(size)
+        do {
+            try self.init(place, isSetApart: false, isWritableOnDemand: isWritableOnDemand)
+        } catch {
+            mw_unreserve(place.reservation, place.reserved)
+            throw error
         }
-        self.size = (size + pageSize - 1) & ~(pageSize - 1)
-        self.id = runtime.nextID()
-        var address: UInt = 0
-        var reservation: UInt = 0
-        var reserved = 0
-        var error = unsafe mw_reserve(self.size, &address, &reservation, &reserved)
-        guard error == 0 else {
-            let message =
-                "cannot reserve \(size) bytes of address space: release windows, or raise the limit (ulimit -v)"
-            throw WindowError(.noRoom, message, errno: error)
-        }
-        self.slot = unsafe mw_window_add(self.id.rawValue, address, self.size, reservation, reserved, &error)
+    }
+
+    /// Takes over a place in reserved address space; if it throws the place is the caller's.
+    init(_ place: WindowPlace, isSetApart: Bool, isWritableOnDemand: Bool) throws(WindowError) {
+        self.id = try WindowRuntime.shared.nextID()
+        self.size = place.size
+        var error: Int32 = 0
+        self.slot = unsafe mw_window_add(
+            self.id.rawValue,
+            place.address,
+            place.size,
+            place.reservation,
+            place.reserved,
+            &error
+        )
+        self.address = place.address
+        self.reservation = place.reservation
+        self.reserved = place.reserved
+        self.isSetApart = isSetApart
         guard self.slot != MW_NO_WINDOW else {
-            mw_unreserve(reservation, reserved)
             let message = "cannot make a window: \(MW_WINDOWS_MAX) exist already, or there is no memory; release some"
             throw WindowError(.noRoom, message, errno: error)
         }
-        self.address = address
-        self.reservation = reservation
-        self.reserved = reserved
         mw_set_writable_on_demand(self.slot, isWritableOnDemand)
     }
 
     deinit {
-        // A forked child has its own copy of the tables and none of the file mappings: nothing to undo there.
-        guard mw_is_owner() else { return }
+        // A forked child has its own copy of the tables and none of the file mappings: nothing to undo there. A window
+        // that found no slot owns nothing.
+        guard mw_is_owner(), self.slot != MW_NO_WINDOW else { return }
         self.release()
         mw_window_free(self.slot)
     }

@@ -2,6 +2,7 @@ import LayoutCore
 import LayoutServer
 import LayoutXDR
 import LinuxFiles
+import ONCRPC
 import TestSupport
 import Testing
 

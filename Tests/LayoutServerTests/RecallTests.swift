@@ -13,7 +13,8 @@ import Testing
     private func withHolder(
         on fileSystem: TestFileSystem,
         _ adjust: (inout ServerConfiguration) -> Void = { _ in },
-        _ body: (_ holder: WireClient, _ changer: WireClient, _ file: FileHandle, _ server: LayoutServer) async throws -> Void
+        _ body: (_ holder: WireClient, _ changer: WireClient, _ file: FileHandle, _ server: LayoutServer) async throws
+            -> Void
     ) async throws {
         try await withServer(on: fileSystem, adjust) { server, _ in
             let holder = try await WireClient.connect(server.addresses[0], .init("holder"))
@@ -89,7 +90,11 @@ import Testing
     }
 
     @Test func `a change that nobody makes room for is answered DELAY and not done`() async throws {
-        try await self.withHolder(on: .plain, { $0.recallTimeout = .milliseconds(200) }) { holder, changer, file, server in
+        try await self.withHolder(on: .plain, { $0.recallTimeout = .milliseconds(200) }) {
+            holder,
+            changer,
+            file,
+            server in
             let layout = try await holder.layoutGet(file)
             // The descriptor is open in this process: the holder is not gone.
             let descriptor = try DescriptorSocket.redeem(
@@ -111,7 +116,11 @@ import Testing
     }
 
     @Test func `a holder whose descriptor is closed is proven gone`() async throws {
-        try await self.withHolder(on: .plain, { $0.recallTimeout = .milliseconds(200) }) { holder, changer, file, server in
+        try await self.withHolder(on: .plain, { $0.recallTimeout = .milliseconds(200) }) {
+            holder,
+            changer,
+            file,
+            server in
             let layout = try await holder.layoutGet(file)
             do {
                 // Fetched, and closed again without a return.

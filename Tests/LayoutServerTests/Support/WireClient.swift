@@ -131,7 +131,10 @@ final class WireClient: Sendable {
             state.value.connector = connector
             connector.connect(to: target, timeout: .seconds(5)) { result in
                 state.value.connection = try? result.get()
-                opened.completeWith(result.map { _ in })
+                switch result {
+                case .success: opened.succeed()
+                case .failure(let error): opened.fail(error)
+                }
             }
         }
         try await opened.futureResult.get()
@@ -144,7 +147,7 @@ final class WireClient: Sendable {
     /// Makes a call on a free slot, and returns its whole reply.
     func reply(to request: Request, cacheThis: Bool = true) async throws -> LayoutReply {
         let (state, session) = (self.state, self.session)
-        let ticket = try await self.eventLoop.submit { try #require(state.value.slots.take()) }.get()
+        let ticket = try #require(try await self.eventLoop.submit { state.value.slots.take() }.get(), "no slot is free")
         let sequence = SequenceArguments(
             session: session,
             sequence: ticket.sequence,

@@ -1,0 +1,53 @@
+import Synchronization
+
+/// What a client has counted since it connected.
+public struct ClientStatistics: Hashable, Sendable {
+    /// Recalls that arrived, each once.
+    public var recallsReceived: UInt64 = 0
+    /// Recall events that a reader of ``LayoutClient/recallEvents`` was too slow for.
+    public var recallEventsDropped: UInt64 = 0
+    /// LAYOUTRETURNs that were sent.
+    public var returns: UInt64 = 0
+    /// LAYOUTGETs that were granted.
+    public var grants: UInt64 = 0
+    /// LAYOUTGETs that were refused, for now or for good.
+    public var refusals: UInt64 = 0
+    /// Windows that became accessible.
+    public var windowsGranted: UInt64 = 0
+    /// Windows whose access was taken back.
+    public var windowsRevoked: UInt64 = 0
+    /// Windows that were given up: touching them raises SIGBUS.
+    public var windowsFailed: UInt64 = 0
+    /// Touches and guarded accesses that waited for a window, of all clients of the process.
+    public var faultsParked: UInt64 = 0
+    /// Reads that went to the mapping.
+    public var readsDirect: UInt64 = 0
+    /// Reads that went through the server.
+    public var readsThroughServer: UInt64 = 0
+    /// Writes that went to the mapping.
+    public var writesDirect: UInt64 = 0
+    /// Writes that went through the server.
+    public var writesThroughServer: UInt64 = 0
+    /// How often no mapping could be had, so that the server was asked instead.
+    public var fallbacks: UInt64 = 0
+    /// Connections made after the first.
+    public var reconnections: UInt64 = 0
+    /// Sessions made after the first.
+    public var sessionsLost: UInt64 = 0
+    /// How often everything that was held had to be given up.
+    public var leasesLost: UInt64 = 0
+
+    /// Makes counters at zero.
+    public init() {}
+}
+
+/// The counters, for all threads.
+final class StatisticsCounters: Sendable {
+    private let values = Mutex(ClientStatistics())
+
+    var current: ClientStatistics { self.values.withLock { $0 } }
+
+    func count(_ counter: any WritableKeyPath<ClientStatistics, UInt64> & Sendable) {
+        self.values.withLock { $0[keyPath: counter] += 1 }
+    }
+}

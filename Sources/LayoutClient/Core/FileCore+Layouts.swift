@@ -1,0 +1,317 @@
+import LayoutCore
+import LayoutHolder
+import LayoutXDR
+import LinuxFiles
+import NIOCore
+
+/// LAYOUTGET, LAYOUTRETURN, and the descriptors that grants bring.
+extension FileCore {
+    /// A grant whose descriptor is still to come, or that waits behind such a one.
+    struct PendingGrant {
+        enum State {
+            /// The token is being redeemed.
+            case redeeming
+            /// The descriptor is here.
+            case redeemed(SharedDescriptor)
+            /// It goes with the descriptor that came earlier.
+            case covered
+            /// There is no descriptor: the token was no longer good.
+            case lost
+            /// There will be none, now or later.
+            case unreachable(Failure)
+        }
+
+        var id: LayoutHolder.GetID
+        var layout: LayoutHolder.GrantedLayout
+        var state: State
+    }
+
+    // MARK: LAYOUTGET
+
+    func sendGet(
+        _ id: LayoutHolder.GetID,
+        _ range: ByteRange,
+        _ ioMode: IOMode,
+        _ stateID: StateID,
+        _ knownEpoch: UInt64
+    ) {
+        let wait = self.client.configuration.layoutPatience
+        let arguments = LayoutGetArguments(
+            handle: self.handle,
+            stateID: stateID,
+            addressing: Addressing.file.rawValue,
+            ioMode: ioMode.rawValue,
+            offset: range.lowerBound,
+            length: range.wireLength,
+            minLength: 0,
+            maxCount: 60 << 10,
+            flags: [],
+            waitMilliseconds: wait.wholeMilliseconds,
+            knownEpoch: knownEpoch
+        )
+        self.getsInFlight += 1
+        self.client.link.submit(
+            .layoutGet(arguments),
+            loss: .sessionBound,
+            timeout: wait + self.client.configuration.answerTimeout * 2,
+            wait: wait
+        ) { [self] result in
+            self.getsInFlight -= 1
+            self.getEnded(id, range, ioMode, result)
+            self.continueReset()
+            self.client.layoutGetEnded()
+        }
+    }
+
+    private func getEnded(
+        _ id: LayoutHolder.GetID,
+        _ range: ByteRange,
+        _ ioMode: IOMode,
+        _ result: Result<Response, Failure>
+    ) {
+        switch result {
+        case .success(.layoutGet(let grant)):
+            self.note(grant.stateID)
+            guard grant.ioMode == ioMode, grant.range.contains(range.lowerBound) else {
+                self.client.link.restartSession("a grant is not what was asked for")
+                return
+            }
+            self.client.counters.count(\.grants)
+            self.granted(id, grant)
+        case .success:
+            self.client.link.restartSession("LAYOUTGET was answered with something else")
+        case .failure(let failure):
+            self.client.counters.count(\.refusals)
+            self.refused(id, range, failure)
+        }
+    }
+
+    private func refused(_ id: LayoutHolder.GetID, _ range: ByteRange, _ failure: Failure) {
+        switch failure.status {
+        case .badStateID, .expired:
+            // What was held is gone; access ends before anything else happens.
+            self.handle(.refused(id, .badStateID), isForced: true)
+        case .timedOut, .unreachable, .closed, .badSession:
+            // It may have been granted all the same.
+            self.handle(.refused(id, .delay))
+            self.startReset()
+        default:
+            if range.lowerBound < self.grantedSize, !failure.status.isTransient {
+                self.unavailable = (failure, Host.now)
+            }
+            self.handle(.refused(id, failure.status))
+        }
+    }
+
+    private func granted(_ id: LayoutHolder.GetID, _ grant: LayoutGetResult) {
+        let layout = LayoutHolder.GrantedLayout(
+            stateID: grant.stateID,
+            range: grant.range,
+            ioMode: grant.ioMode,
+            fileSize: grant.fileSize,
+            epoch: grant.epoch,
+            shifts: grant.shifts
+        )
+        self.capabilities = grant.capabilities
+        guard grant.token != .none else {
+            self.grants.append(PendingGrant(id: id, layout: layout, state: .covered))
+            self.passGrantsOn()
+            return
+        }
+        self.grants.append(PendingGrant(id: id, layout: layout, state: .redeeming))
+        self.client.find(grant.device) { [self] reach in
+            switch reach {
+            case .none(let failure): self.redeemed(id, .unreachable(failure))
+            case .socket(let path): self.redeem(id, grant.token, path)
+            }
+        }
+    }
+
+    // MARK: Descriptors
+
+    private func redeem(_ id: LayoutHolder.GetID, _ token: DescriptorToken, _ path: String) {
+        let box = NIOLoopBound(self, eventLoop: self.client.loop)
+        let timeout = Duration.seconds(5)
+        self.client.mapper.map {
+            let state: Redemption
+            do throws(LinuxError) {
+                let descriptor = try DescriptorSocket.redeem(token, socketPath: path, timeout: timeout)
+                // A server is not trusted to send what it should (R7.1-4).
+                let facts = try FileFacts(of: descriptor)
+                state = facts.type == .regular ? .descriptor(descriptor.shared()) : .unusable
+            } catch {
+                state = .failed(error)
+            }
+            box.eventLoop.execute { box.value.redeemed(id, state.grantState) }
+        }
+    }
+
+    private enum Redemption: Sendable {
+        case descriptor(SharedDescriptor)
+        case unusable
+        case failed(LinuxError)
+
+        var grantState: PendingGrant.State {
+            switch self {
+            case .descriptor(let descriptor):
+                return .redeemed(descriptor)
+            case .unusable:
+                return .unreachable(Failure(.layoutUnavailable, "the descriptor that came is not one of a file"))
+            case .failed(let error):
+                // Not known any more, or not now: asking for the layout again brings a new token. Else nobody serves it.
+                let isPassing = [.stale, .delay, .resource].contains(error.status)
+                return isPassing ? .lost : .unreachable(Failure(.layoutUnavailable, error.message))
+            }
+        }
+    }
+
+    private func redeemed(_ id: LayoutHolder.GetID, _ state: PendingGrant.State) {
+        guard let index = self.grants.firstIndex(where: { $0.id == id }) else { return }
+        self.grants[index].state = state
+        self.passGrantsOn()
+    }
+
+    /// Tells the holder of the grants whose descriptors are here, in the order of their replies.
+    private func passGrantsOn() {
+        while let grant = self.grants.first {
+            let ioMode = grant.layout.ioMode
+            switch grant.state {
+            case .redeeming:
+                return
+            case .redeemed(let descriptor):
+                self.grants.removeFirst()
+                // What an earlier description shows must not come back to life.
+                if self.descriptors[ioMode] != nil { self.drop([ioMode]) }
+                self.descriptors[ioMode] = descriptor
+                self.accept(grant)
+            case .covered where self.descriptors[ioMode] != nil:
+                self.grants.removeFirst()
+                self.accept(grant)
+            case .covered, .lost:
+                // The server believes that this side has a descriptor that it has not: give all back and ask again.
+                self.grants.removeFirst()
+                self.startReset()
+            case .unreachable(let failure):
+                self.grants.removeFirst()
+                self.client.counters.count(\.fallbacks)
+                self.unavailable = (failure, Host.now)
+                // Without a descriptor nothing of it was ever used.
+                self.handle(.refused(grant.id, .layoutUnavailable))
+                self.startReset()
+            }
+        }
+    }
+
+    private func accept(_ grant: PendingGrant) {
+        self.unavailable = nil
+        self.grantedSize = grant.layout.fileSize
+        self.handle(.granted(grant.id, grant.layout))
+    }
+
+    /// The latest stateid that a message has shown.
+    func note(_ stateID: StateID) {
+        let isNewer =
+            stateID.other != self.latestStateID.other
+            || StateID.distance(from: self.latestStateID.seqid, to: stateID.seqid) > 0
+        if isNewer { self.latestStateID = stateID }
+    }
+
+    // MARK: LAYOUTRETURN
+
+    func sendReturn(_ id: LayoutHolder.ReturnID, _ range: ByteRange, _ ioMode: IOModeSelector, _ stateID: StateID) {
+        self.returnsInFlight += 1
+        self.client.counters.count(\.returns)
+        self.submitReturn(range, ioMode, stateID) { [self] result in
+            self.returnsInFlight -= 1
+            switch result {
+            case .success(.layoutReturn(let left)):
+                if let stateID = left.stateID { self.note(stateID) }
+                self.handle(.returnEnded(id, left.stateID))
+            case .failure(let failure) where failure.status == .badStateID || failure.status == .expired:
+                // Nothing was held under it any more.
+                self.handle(.returnEnded(id, nil))
+            case .success, .failure:
+                self.handle(.returnEnded(id, nil))
+                self.startReset()
+            }
+        }
+    }
+
+    private func submitReturn(
+        _ range: ByteRange,
+        _ ioMode: IOModeSelector,
+        _ stateID: StateID,
+        _ completion: @escaping (Result<Response, Failure>) -> Void
+    ) {
+        let arguments = LayoutReturnArguments(
+            type: .file,
+            handle: self.handle,
+            stateID: stateID,
+            ioMode: ioMode,
+            offset: range.lowerBound,
+            length: range.wireLength,
+            isDowngrade: false,
+            ioError: 0
+        )
+        let timeout = self.client.configuration.answerTimeout * 4
+        self.client.link.submit(
+            .layoutReturn(arguments),
+            loss: .sessionBound,
+            isUrgent: true,
+            timeout: timeout,
+            completion: completion
+        )
+    }
+
+    // MARK: Starting over
+
+    /// Ends all access to the file, gives back whatever the server believes to be held, and lets windows ask again.
+    ///
+    /// The way out when the two sides may not agree: a call without an answer, a descriptor that is missing.
+    func startReset() {
+        guard self.reset == .none, self.client.hasLease else { return }
+        self.reset = .waiting
+        self.handle(.leaseLost, isForced: true)
+        self.grants = []
+        self.continueReset()
+    }
+
+    func continueReset() {
+        // A LAYOUTGET under way could be granted after the return.
+        guard self.reset == .waiting, self.getsInFlight == 0, self.client.hasLease else { return }
+        guard self.latestStateID != .none else { return self.endReset() }
+        self.reset = .sent
+        self.submitReturn(.all, .any, self.latestStateID) { [self] _ in
+            guard self.reset == .sent else { return }
+            self.endReset()
+        }
+    }
+
+    /// Everything has been given back.
+    func endReset() {
+        self.reset = .none
+        self.latestStateID = .none
+        if self.client.hasLease { self.handle(.leaseRegained) }
+    }
+
+    /// The client's lease is over: with it everything that was held of this file.
+    func leaseLost() {
+        self.handle(.leaseLost, isForced: true)
+        self.grants = []
+        self.reset = .none
+        self.latestStateID = .none
+    }
+}
+
+extension LayoutStatus {
+    /// Whether asking again later can help.
+    var isTransient: Bool {
+        switch self {
+        case .delay, .recallConflict, .returnConflict, .layoutTryLater, .grace, .resource, .oldStateID, .badStateID,
+            .expired:
+            true
+        default:
+            false
+        }
+    }
+}

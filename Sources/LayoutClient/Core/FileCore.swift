@@ -1,0 +1,176 @@
+import LayoutCore
+import LayoutHolder
+import LayoutXDR
+import LinuxFiles
+import MappedWindows
+import NIOCore
+
+/// One file of the client, as the event loop sees it: carries out what its ``LayoutHolder/LayoutHolder`` decides.
+///
+/// Events are handled one after the other; the actions of one are carried out before the next is looked at.
+final class FileCore {
+    unowned let client: ClientCore
+    let handle: FileHandle
+    /// The path that it was first opened by, for people.
+    let path: String
+    let blockSize: UInt64
+
+    var holder: LayoutHolder
+    var windows: [LayoutHolder.WindowID: WindowCore] = [:]
+    /// The descriptors that layouts are held with, each an open file description of its own.
+    var descriptors: [IOMode: SharedDescriptor] = [:]
+    /// Grants in the order of their replies; each is told to the holder when those before it have been.
+    var grants: [PendingGrant] = []
+    /// LAYOUTGETs without a reply.
+    var getsInFlight = 0
+    /// LAYOUTRETURNs without a reply.
+    var returnsInFlight = 0
+    /// Own changes that wait for leave to be sent.
+    var changes: [LayoutHolder.OwnChangeID: OwnChange] = [:]
+    /// What was written through the server since the last flush.
+    var unstableWrites: UnstableWrites?
+    /// Who waits for all layouts to be returned.
+    var returnWaiters: [() -> Void] = []
+    /// The latest stateid seen, for giving everything back.
+    var latestStateID = StateID.none
+    /// The size as the latest grant told it; before the first, as OPEN did.
+    var grantedSize: UInt64
+    /// ``LayoutFile`` values that refer to it.
+    var openCount = 0
+    /// When it was last used, for ``ClientCore/returnLeastRecentlyUsed(keep:)``.
+    var lastUsed = Host.now
+    /// Layouts of the file cannot be had, as of then.
+    var unavailable: (failure: Failure, since: Instant)?
+    /// Everything held is being given back, because this side and the server may not agree about it.
+    var reset = Reset.none
+
+    /// What the server promised with the latest grant.
+    var capabilities = LayoutCapabilities()
+    private var events: [(event: LayoutHolder.Event, isForced: Bool)] = []
+    private var isHandling = false
+    private var lastID: UInt64 = 0
+    /// Answers to recalls by the event being handled.
+    var recallAnswer: LayoutStatus?
+
+    /// A mapping change that this client asks for.
+    struct OwnChange {
+        var timer: Scheduled<Void>
+        var completion: (Result<LayoutHolder.OwnChangeID, Failure>) -> Void
+    }
+
+    /// How far a return of all that may be held has come; see ``startReset()``.
+    enum Reset: Hashable, Sendable {
+        /// None is needed. Next: `waiting`.
+        case none
+        /// LAYOUTGETs are under way that could still be granted. Next: `sent`.
+        case waiting
+        /// LAYOUTRETURN was sent. Next: `none`.
+        case sent
+    }
+
+    init(_ client: ClientCore, _ object: ObjectResult, path: String) {
+        self.client = client
+        self.handle = object.handle
+        self.path = path
+        let blockSize = UInt64(object.attributes.blockSize)
+        self.blockSize = blockSize > 0 && blockSize & (blockSize - 1) == 0 ? blockSize : 4096
+        self.holder = LayoutHolder(blockSize: self.blockSize)
+        self.grantedSize = object.attributes.size
+        if !client.hasLease { self.handle(.leaseLost) }
+    }
+
+    func nextID() -> UInt64 {
+        self.lastID += 1
+        return self.lastID
+    }
+
+    /// Whether nothing refers to the file any more, so that it can be forgotten.
+    var isForgettable: Bool {
+        self.openCount == 0 && self.windows.isEmpty && self.holder.isIdle && self.getsInFlight == 0
+            && self.returnsInFlight == 0 && self.changes.isEmpty && self.grants.isEmpty && self.reset == .none
+    }
+
+    /// Layouts in the sense of R6.3-19.
+    var layoutCount: Int { self.holder.heldRanges.count }
+
+    /// Tells the holder, and does what it says.
+    ///
+    /// - Parameters:
+    ///   - event: What happened.
+    ///   - isForced: Whether access that has to end ends at once, pins or not: the lease is over.
+    func handle(_ event: LayoutHolder.Event, isForced: Bool = false) {
+        self.events.append((event, isForced))
+        guard !self.isHandling else { return }
+        self.isHandling = true
+        while !self.events.isEmpty {
+            let (event, isForced) = self.events.removeFirst()
+            for action in self.holder.handle(event) { self.perform(action, isForced) }
+            guard isForced else { continue }
+            // Pins do not keep what the lease does not allow any more.
+            for window in self.windows.values where window.isDraining { self.endAccess(window) }
+        }
+        self.isHandling = false
+        self.dropUnneededDescriptors()
+        self.tellReturnWaiters()
+        self.client.fileChanged(self)
+    }
+
+    private func perform(_ action: LayoutHolder.Action, _ isForced: Bool) {
+        switch action {
+        case .sendGet(let id, let range, let ioMode, let stateID, let knownEpoch):
+            self.sendGet(id, range, ioMode, stateID, knownEpoch)
+        case .map(let id, let generation, let segments, let isCurrent):
+            self.map(id, generation, segments, isCurrent: isCurrent)
+        case .revoke(let id):
+            self.revoke(id, isForced: isForced)
+        case .fail(let id, let status):
+            self.fail(id, status)
+        case .answerRecall(_, let status):
+            self.recallAnswer = status
+        case .sendReturn(let id, let range, let ioMode, let stateID):
+            self.sendReturn(id, range, ioMode, stateID)
+        case .permitChange(let id):
+            self.permitChange(id)
+        case .retryLater(let id, let milliseconds):
+            // The holder's pauses start at a millisecond; over a network that would be a poll.
+            self.client.link.after(.milliseconds(Int64(clamping: max(milliseconds, 2)))) { [weak self] _ in
+                self?.handle(.retryDue(id))
+            }
+        case .dropDescriptors:
+            self.drop(Array(self.descriptors.keys))
+        }
+    }
+
+    // MARK: Descriptors
+
+    /// Closes descriptors, and unmaps what windows without access still map through them (R7.1-7).
+    ///
+    /// The server takes a description that lives on as a holder that can still reach the file.
+    func drop(_ ioModes: [IOMode]) {
+        var dropped: [SharedDescriptor] = []
+        for ioMode in ioModes {
+            if let descriptor = self.descriptors.removeValue(forKey: ioMode) { dropped.append(descriptor) }
+        }
+        for window in self.windows.values { self.detachIfOutdated(window) }
+        guard !dropped.isEmpty else { return }
+        // The last references end there, in order with the mappings that use them; closing may wait.
+        self.client.mapper.map { [dropped] in withExtendedLifetime(dropped) {} }
+    }
+
+    /// Unmaps what a window without access shows, if the descriptor that it came from is not in use any more.
+    func detachIfOutdated(_ window: WindowCore) {
+        guard !window.isOpen, !window.isDraining, let source = window.source,
+            !self.descriptors.values.contains(where: { $0 === source })
+        else { return }
+        window.source = nil
+        guard let memory = window.window else { return }
+        self.client.mapper.map { memory.detach() }
+    }
+
+    /// The read-write descriptor goes with the last read-write layout, both with the last of all.
+    private func dropUnneededDescriptors() {
+        guard self.descriptors[.readWrite] != nil else { return }
+        let isHeld = self.holder.heldRanges.contains { $0.ioMode == .readWrite }
+        if !isHeld, !self.grants.contains(where: { $0.layout.ioMode == .readWrite }) { self.drop([.readWrite]) }
+    }
+}
