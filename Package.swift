@@ -18,6 +18,7 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -76,7 +77,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "layoutd",
-            dependencies: ["LayoutServer", argumentParser, lifecycle, logging],
+            dependencies: ["LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", argumentParser, lifecycle, unixSignals, logging],
             swiftSettings: swiftSettings
         ),
         .executableTarget(
@@ -132,8 +133,16 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
+            name: "LayoutClientTests",
+            dependencies: [
+                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "MappedWindows", "TestSupport",
+                nioCore, nioPosix, logging,
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "EndToEndTests",
-            dependencies: ["LayoutClient", "LayoutServer", "LayoutCore", "LayoutXDR", "ONCRPC", "LinuxFiles", "TestSupport", nioCore, nioPosix],
+            dependencies: ["LayoutClient", "LinuxFiles", "TestSupport", "layoutd", "layoutctl"],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),

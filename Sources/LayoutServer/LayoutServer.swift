@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import NIOPosix
 package import ONCRPC
+import Synchronization
 
 /// A running server.
 ///
@@ -28,6 +29,8 @@ package final class LayoutServer: Sendable {
     private let eventLoop: any EventLoop
     private let pools: [NIOThreadPool]
     private let logger: Logger
+    /// The end, once it has begun.
+    private let ending = Mutex<Task<Void, Never>?>(nil)
 
     private init(
         addresses: [ServerAddress],
@@ -193,6 +196,15 @@ package final class LayoutServer: Sendable {
     ///
     /// A second call waits for the same end.
     package func stop() async {
+        let ending = self.ending.withLock { ending in
+            let task = ending ?? Task { await self.end() }
+            ending = task
+            return task
+        }
+        await ending.value
+    }
+
+    private func end() async {
         let (service, transport, eventLoop) = (self.service, self.transport, self.eventLoop)
         try? await eventLoop.flatSubmit { service.value.beginShutdown() }.get()
         try? await eventLoop.flatSubmit { transport.value.shutDown(within: .seconds(2)) }.get()

@@ -189,7 +189,7 @@ extension LayoutService {
     ) {
         let ownLocks = entry.isFreeOfOldHolders ? nil : self.descriptions.ownLocks
         self.work.run(
-            on: nil,
+            on: entry.id,
             {
                 Result<Plan, Failure> { () throws(LinuxError) in
                     try OldHolders.check(descriptor, ownLocks: ownLocks, doing: "change the file", status: .delay)
@@ -225,6 +225,10 @@ extension LayoutService {
         body: @escaping @Sendable () -> ChangeEffect,
         then completion: @escaping (Result<PendingChange.Finished, Failure>) -> Void
     ) {
+        // Between its first look at a file and here the table may have dropped it, and given it another number since.
+        guard files.allSatisfy({ self.files.find($0.id) === $0 }) else {
+            return completion(.failure(Failure(.delay, "the server had to close the file meanwhile; try again")))
+        }
         let wait = Duration.milliseconds(Int64(waitMilliseconds))
         let isParked = self.sessions.park(call.running)
         self.changes[id] = PendingChange(

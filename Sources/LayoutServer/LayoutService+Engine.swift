@@ -3,6 +3,7 @@ import LayoutXDR
 import LeaseEngine
 import LinuxFiles
 import Logging
+import Sessions
 
 /// The engine's events in, its actions out.
 extension LayoutService {
@@ -21,12 +22,17 @@ extension LayoutService {
         self.setTimer()
     }
 
-    private func setTimer() {
-        guard let deadline = self.engine.nextDeadline else { return }
-        self.timer.set(deadline, now: Host.now)
+    /// Sets the timer to what is due first.
+    func setTimer() {
+        let due = [self.engine.nextDeadline, self.confirmDeadline].compactMap { $0 }.min()
+        guard let due else { return }
+        self.timer.set(due, now: Host.now)
     }
 
     func deadlinePassed() {
+        if let deadline = self.confirmDeadline, deadline <= Host.now {
+            self.confirmDeadline = self.sessions.expireUnconfirmed(at: Host.now)
+        }
         self.submit(.deadlinePassed)
     }
 

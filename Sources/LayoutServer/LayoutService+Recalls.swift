@@ -1,6 +1,7 @@
 import LayoutCore
 import LayoutXDR
 import LeaseEngine
+import LinuxFiles
 import Logging
 import NIOCore
 import ONCRPC
@@ -39,6 +40,7 @@ extension LayoutService {
     func recallEnded(_ recall: RecallID, _ outcome: LeaseEngine.RecallOutcome) {
         // One in flight keeps its slot until it is answered; the engine takes no notice of the answer.
         if let callback = self.callbacks.byRecall[recall] { self.callbacks.remove(callback) }
+        self.callbacks.sentAt[recall] = nil
         self.note(.recallEnded(recall, outcome: outcome.text))
         self.logger.info("recall ended", metadata: ["recall": "\(recall.rawValue)", "outcome": "\(outcome.text)"])
     }
@@ -151,11 +153,21 @@ extension LayoutService {
             reason: recall.reason,
             operation: recall.operation,
             operationRange: recall.argument,
-            deadlineMilliseconds: self.configuration.recallTimeout.wholeMilliseconds,
+            deadlineMilliseconds: self.timeLeft(recall.id).wholeMilliseconds,
             requester: requester.client,
             requesterPID: requester.pid,
             requesterCommand: requester.command
         )
+    }
+
+    /// The time that a client has left to give back what a recall names (R4.6-3).
+    private func timeLeft(_ recall: RecallID) -> Duration {
+        guard self.callbacks.byRecall[recall] != nil else { return .zero }
+        guard let sentAt = self.callbacks.sentAt[recall] else {
+            self.callbacks.sentAt[recall] = Host.now
+            return self.configuration.recallTimeout
+        }
+        return max(.zero, self.configuration.recallTimeout - Host.now.duration(since: sentAt))
     }
 
     // MARK: The answer

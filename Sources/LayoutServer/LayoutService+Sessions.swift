@@ -39,7 +39,10 @@ extension LayoutService {
             return .failure(Failure(.invalid, "unknown flags in EXCHANGE_ID: send 0, or 1 to update"))
         }
         let now = Host.now
-        self.sessions.expireUnconfirmed(at: now)
+        if self.confirmDeadline == nil {
+            self.confirmDeadline = now.advanced(by: self.configuration.lease)
+            self.setTimer()
+        }
         return self.sessions.exchangeID(
             owner: arguments.owner,
             verifier: arguments.verifier,

@@ -10,6 +10,7 @@ struct Shutdown {
     /// Files whose layouts are being asked back.
     var filesLeft: Int
     let done: EventLoopPromise<Void>
+    var isDone = false
 }
 
 /// The orderly end: everything is recalled first, so that clients stop before nobody is there to stop them.
@@ -23,13 +24,13 @@ extension LayoutService {
         self.shutdown = Shutdown(filesLeft: files.count, done: done)
         self.logger.info("shutting down", metadata: ["files": "\(files.count)"])
         guard !files.isEmpty else {
-            done.succeed()
+            self.shutdownIsDone()
             return done.futureResult
         }
         for file in files { self.recallEverything(of: file) }
         // Files beyond the engine's bound on changes, and holders that it cannot wait for, do not hold up the end.
         let patience = TimeAmount.nanoseconds(Int64(clamping: self.configuration.shutdownPatience.wholeNanoseconds))
-        self.eventLoop.assumeIsolated().scheduleTask(in: patience + .seconds(1)) { done.succeed() }
+        self.eventLoop.assumeIsolated().scheduleTask(in: patience + .seconds(1)) { self.shutdownIsDone() }
         return done.futureResult
     }
 
@@ -55,7 +56,13 @@ extension LayoutService {
 
     private func fileIsBack() {
         self.shutdown?.filesLeft -= 1
-        if let shutdown = self.shutdown, shutdown.filesLeft == 0 { shutdown.done.succeed() }
+        if self.shutdown?.filesLeft == 0 { self.shutdownIsDone() }
+    }
+
+    private func shutdownIsDone() {
+        guard self.shutdown?.isDone == false else { return }
+        self.shutdown?.isDone = true
+        self.shutdown?.done.succeed()
     }
 
     /// Lets go of everything that refers back to the service.

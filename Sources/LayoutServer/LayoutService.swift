@@ -30,6 +30,8 @@ final class LayoutService: RPCConnectionDelegate {
     ///
     /// A callback must not overtake the reply that binds its connection (specification R4.3-4).
     var afterReply: (() -> Void)?
+    /// When the next client that has not been confirmed is forgotten.
+    var confirmDeadline: Instant?
     var notices = RevocationNotices()
     /// New with every start.
     let verifier: UInt64

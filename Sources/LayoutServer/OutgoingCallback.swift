@@ -47,6 +47,8 @@ final class OutgoingCallback {
 struct CallbackTable {
     /// Recalls that are queued, in flight or stranded.
     private(set) var byRecall: [RecallID: OutgoingCallback] = [:]
+    /// When each recall was sent first.
+    var sentAt: [RecallID: Instant] = [:]
     private var queued: [ClientID: FIFO<OutgoingCallback>] = [:]
     private var stranded: [SessionID: [OutgoingCallback]] = [:]
 

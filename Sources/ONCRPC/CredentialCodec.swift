@@ -1,4 +1,5 @@
 import CTIRPC
+import Glibc
 import NIOCore
 
 /// Decides whether a call's authentication is acceptable, and decodes its credential.
@@ -40,13 +41,17 @@ struct CredentialDecoder {
         length: Int,
         of record: ByteBuffer
     ) throws(RPCAuthStatus) -> RPCSystemCredential {
-        let offset = record.readerIndex + CallHeader.credentialOffset
+        let offset = CallHeader.credentialOffset
         let isLast = unsafe record.withUnsafeReadableBytes { bytes in
-            let body = unsafe bytes[CallHeader.credentialOffset..<CallHeader.credentialOffset + length]
-            return unsafe self.lastBody.count == length && body.elementsEqual(self.lastBody)
+            unsafe self.lastBody.withUnsafeBytes { last in
+                guard let last = last.baseAddress, self.lastBody.count == length, let base = bytes.baseAddress else {
+                    return false
+                }
+                return unsafe memcmp(base + offset, last, length) == 0
+            }
         }
         if isLast, let credential = self.lastCredential { return credential }
-        guard let body = record.getBytes(at: offset, length: length),
+        guard let body = record.getBytes(at: record.readerIndex + offset, length: length),
             let credential = RPCSystemCredential(encoded: body)
         else { throw .badCredential }
         self.lastBody = body

@@ -12,11 +12,11 @@ import Testing
     /// A file of 1 MiB that two clients know.
     private func withHolder(
         on fileSystem: TestFileSystem,
-        _ adjust: (inout ServerConfiguration) -> Void = { _ in },
+        recallTimeout: Duration = .seconds(10),
         _ body: (_ holder: WireClient, _ changer: WireClient, _ file: FileHandle, _ server: LayoutServer) async throws
             -> Void
     ) async throws {
-        try await withServer(on: fileSystem, adjust) { server, _ in
+        try await withServer(on: fileSystem, recallTimeout: recallTimeout) { server, _ in
             let holder = try await WireClient.connect(server.addresses[0], .init("holder"))
             let changer = try await WireClient.connect(server.addresses[0], .init("changer"))
             let file = try await holder.open("data").handle
@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test func `a change that nobody makes room for is answered DELAY and not done`() async throws {
-        try await self.withHolder(on: .plain, { $0.recallTimeout = .milliseconds(200) }) {
+        try await self.withHolder(on: .plain, recallTimeout: .milliseconds(200)) {
             holder,
             changer,
             file,
@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func `a holder whose descriptor is closed is proven gone`() async throws {
-        try await self.withHolder(on: .plain, { $0.recallTimeout = .milliseconds(200) }) {
+        try await self.withHolder(on: .plain, recallTimeout: .milliseconds(200)) {
             holder,
             changer,
             file,

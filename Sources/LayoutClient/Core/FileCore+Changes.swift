@@ -60,7 +60,7 @@ extension FileCore {
         // The holder is a value: ask a copy which windows it would take.
         var trial = self.holder
         return trial.handle(.changeWanted(intent)).contains { action in
-            if case .revoke(let window) = action { pins.contains(window) } else { false }
+            if case .revoke(let window, _) = action { pins.contains(window) } else { false }
         } || pins.contains { self.windows[$0]?.isDraining == true }
     }
 

@@ -121,8 +121,8 @@ final class FileCore {
             self.sendGet(id, range, ioMode, stateID, knownEpoch)
         case .map(let id, let generation, let segments, let isCurrent):
             self.map(id, generation, segments, isCurrent: isCurrent)
-        case .revoke(let id):
-            self.revoke(id, isForced: isForced)
+        case .revoke(let id, let isOver):
+            self.revoke(id, isForced: isForced || isOver)
         case .fail(let id, let status):
             self.fail(id, status)
         case .answerRecall(_, let status):

@@ -5,7 +5,8 @@ import TestSupport
 /// Starts a server on an empty directory, runs a test against it, and stops it.
 func withServer(
     on fileSystem: TestFileSystem,
-    _ adjust: (inout ServerConfiguration) -> Void = { _ in },
+    recallTimeout: Duration = .seconds(10),
+    fence: ServerConfiguration.FencePolicy = .wait,
     _ body: (LayoutServer, TestDirectory) async throws -> Void
 ) async throws {
     let directory = try fileSystem.makeDirectory()
@@ -16,7 +17,8 @@ func withServer(
     )
     configuration.shutdownPatience = .milliseconds(500)
     configuration.logger.logLevel = .error
-    adjust(&configuration)
+    configuration.recallTimeout = recallTimeout
+    configuration.fence = fence
     let server = try await LayoutServer.start(configuration)
     do {
         try await body(server, directory)
