@@ -1,0 +1,53 @@
+import CBenchPeer
+
+/// A way of touching memory.
+struct MemoryAccess: Hashable, Sendable {
+    enum Kind: String, CaseIterable, Sendable {
+        case load
+        case store
+    }
+
+    enum Order: String, CaseIterable, Sendable {
+        case sequential
+        case random
+    }
+
+    let kind: Kind
+    let order: Order
+    /// How many bytes are touched, from the first on; a power of two.
+    let bytes: Int
+
+    /// Loads and stores, in both orders, over memory that the CPU's second-level cache holds as a rule, and that it does
+    /// not hold.
+    static let all: [MemoryAccess] = Kind.allCases.flatMap { kind in
+        Order.allCases.flatMap { order in
+            [2 << 20, 64 << 20].map { MemoryAccess(kind: kind, order: order, bytes: $0) }
+        }
+    }
+
+    var name: String { "\(self.order.rawValue) \(self.kind.rawValue)s, \(self.bytes >> 20) MiB" }
+
+    /// Samples in each round.
+    private static var samples: Int { 8 }
+    /// Accesses in a sample: about a millisecond's, so that the scheduler seldom comes between.
+    private var accesses: Int { self.order == .random ? 1 << 18 : 1 << 20 }
+
+    /// Touches the memory from `base` on, and returns nanoseconds per access of several samples.
+    ///
+    /// Sequential samples follow each other through the memory, over and over; random orders follow from `seed`.
+    func times(_ base: UnsafeMutableRawPointer, seed: UInt64) -> [Double] {
+        let words = self.bytes / 8
+        let part = min(words, self.accesses)
+        return (0..<Self.samples).map { sample in
+            let place = unsafe base + sample * part % words * 8
+            let start = bench_now()
+            switch (self.kind, self.order) {
+            case (.load, .sequential): _ = unsafe bench_load_sequential(place, part, self.accesses / part)
+            case (.store, .sequential): _ = unsafe bench_store_sequential(place, part, self.accesses / part)
+            case (.load, .random): _ = unsafe bench_load_random(base, words, self.accesses, seed &+ UInt64(sample))
+            case (.store, .random): _ = unsafe bench_store_random(base, words, self.accesses, seed &+ UInt64(sample))
+            }
+            return Double(bench_now() - start) / Double(self.accesses)
+        }
+    }
+}
