@@ -13,6 +13,7 @@ extension LayoutClient {
     ///   - options: Whether to make or empty it.
     ///   - mode: The permission bits of a new file.
     ///   - patience: How long ``OpenOptions/truncate`` may wait for layouts of others.
+    /// - Returns: The file.
     /// - Throws: ``LayoutError``, for example with ``LayoutCore/LayoutStatus/noEntry``,
     ///   ``LayoutCore/LayoutStatus/access`` or ``LayoutCore/LayoutStatus/isDirectory``;
     ///   ``LayoutCore/LayoutStatus/outcomeUnknown`` if the session was lost while a file was made exclusively.
@@ -59,6 +60,7 @@ extension LayoutClient {
     /// The attributes of a file or directory.
     ///
     /// - Parameter path: Relative to the directory that the server exports; empty for that itself.
+    /// - Returns: The attributes.
     /// - Throws: ``LayoutError``, for example with ``LayoutCore/LayoutStatus/noEntry``.
     public func stat(_ path: String) async throws(LayoutError) -> FileAttributes {
         let attempt = "look '\(path)' up"
@@ -75,6 +77,7 @@ extension LayoutClient {
     ///
     /// Not one moment's: names that are made or removed meanwhile may or may not be in it.
     /// - Parameter path: Relative to the directory that the server exports; empty for that itself.
+    /// - Returns: The names.
     /// - Throws: ``LayoutError``, for example with ``LayoutCore/LayoutStatus/notDirectory``.
     public func list(_ path: String = "") async throws(LayoutError) -> [DirectoryEntry] {
         let attempt = "list '\(path)'"

@@ -70,3 +70,12 @@ extension LayoutFile {
         }
     }
 }
+
+extension LayoutClient {
+    /// What the server calls this client in its lists; `nil` while there is no session.
+    package func clientID() async throws(LayoutError) -> ClientID? {
+        try await self.perform("ask for the client's ID") { core, completion in
+            completion(.success(core.link.client?.id))
+        }
+    }
+}

@@ -63,6 +63,7 @@ public final class LayoutClient: Sendable {
     ///   - url: `layout+unix:///run/layoutd.sock`, or `layout://host:port` (also written `layout+tcp://`). Over TCP files
     ///     can be read, written and changed; mapping them needs a server on the same host.
     ///   - configuration: How the client behaves.
+    /// - Returns: The client.
     /// - Throws: ``LayoutError`` with ``LayoutCore/LayoutStatus/invalid`` for a malformed address,
     ///   ``LayoutCore/LayoutStatus/unreachable`` if there is no session within
     ///   ``ClientConfiguration/connectTimeout``, or the server's refusal.

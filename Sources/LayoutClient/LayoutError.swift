@@ -82,7 +82,9 @@ extension LayoutStatus {
 extension LayoutError {
     /// Makes the error for a call that failed.
     ///
-    /// - Parameter attempt: What was tried, to follow "cannot".
+    /// - Parameters:
+    ///   - failure: What came back.
+    ///   - attempt: What was tried, to follow "cannot".
     init(_ failure: Failure, attempt: String) {
         let reason = failure.detail.isEmpty ? failure.status.name : failure.detail
         let remedy = failure.status.remedy

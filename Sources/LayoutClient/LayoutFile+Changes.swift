@@ -22,6 +22,7 @@ extension LayoutFile {
     ///   - range: Which bytes.
     ///   - keepingSize: Whether the file stays as long as it is, if the range goes beyond its end.
     ///   - patience: How long to wait for others.
+    /// - Throws: As said above for all changes.
     public func allocate(
         _ range: Range<UInt64>,
         keepingSize: Bool = false,
@@ -35,6 +36,7 @@ extension LayoutFile {
     /// - Parameters:
     ///   - range: Which bytes; blocks that it covers in part are zeroed in part.
     ///   - patience: How long to wait for others.
+    /// - Throws: As said above for all changes.
     public func punchHole(_ range: Range<UInt64>, patience: Duration? = nil) async throws(LayoutError) {
         try await self.change(.punchHole, range, "punch", patience)
     }
@@ -45,6 +47,7 @@ extension LayoutFile {
     ///   - range: Which bytes.
     ///   - keepingSize: Whether the file stays as long as it is, if the range goes beyond its end.
     ///   - patience: How long to wait for others.
+    /// - Throws: As said above for all changes.
     public func zeroRange(
         _ range: Range<UInt64>,
         keepingSize: Bool = false,
@@ -58,6 +61,7 @@ extension LayoutFile {
     /// - Parameters:
     ///   - range: Whole filesystem blocks, ending before the end of the file.
     ///   - patience: How long to wait for others.
+    /// - Throws: As said above for all changes.
     public func collapseRange(_ range: Range<UInt64>, patience: Duration? = nil) async throws(LayoutError) {
         try await self.change(.collapseRange, range, "collapse", patience)
     }
@@ -68,6 +72,7 @@ extension LayoutFile {
     ///   - offset: Where: a multiple of the block size, before the end of the file.
     ///   - length: How much: a multiple of the block size.
     ///   - patience: How long to wait for others.
+    /// - Throws: As said above for all changes.
     public func insertRange(
         at offset: UInt64,
         length: UInt64,
@@ -83,6 +88,7 @@ extension LayoutFile {
     /// - Parameters:
     ///   - size: The new size.
     ///   - patience: How long to wait for others.
+    /// - Throws: As said above for all changes.
     public func truncate(to size: UInt64, patience: Duration? = nil) async throws(LayoutError) {
         let attempt = "truncate '\(self.path)' to \(size) bytes"
         try self.checkWritable(attempt)
@@ -98,6 +104,7 @@ extension LayoutFile {
     ///     end of the source.
     ///   - offset: Where they go in this file: a multiple of the block size.
     ///   - patience: How long to wait for others.
+    /// - Throws: As said above for all changes.
     public func clone(
         from source: LayoutFile,
         _ sourceRange: Range<UInt64>,

@@ -41,6 +41,7 @@ extension LayoutFile {
     /// - Parameters:
     ///   - count: How many.
     ///   - offset: Where they come from.
+    /// - Returns: The bytes.
     /// - Throws: As of ``read(into:at:)``.
     public func read(_ count: Int, at offset: UInt64) async throws(LayoutError) -> [UInt8] {
         guard count > 0 else { return [] }

@@ -18,6 +18,7 @@ extension LayoutFile {
     ///   - following: What the region shows when bytes of the file move.
     ///   - windowSize: The unit in which bytes are recalled; rounded up to 2 MiB. Smaller ones cost less per recall, larger
     ///     ones need fewer requests.
+    /// - Returns: The region, with the layout of its first window.
     /// - Throws: ``LayoutError`` with ``LayoutCore/LayoutStatus/layoutUnavailable`` if the file cannot be mapped from here
     ///   (a server on another host, a range beyond the end): read and write still work;
     ///   ``LayoutCore/LayoutStatus/access``; ``LayoutCore/LayoutStatus/notSupported`` for content on a filesystem with

@@ -16,6 +16,7 @@ extension MappedRegion {
     /// - Parameters:
     ///   - part: Offsets into the region; `nil` for all of it.
     ///   - body: Gets the bytes; they must not leave it.
+    /// - Returns: What `body` returns.
     /// - Throws: What `body` throws; ``LayoutError`` with ``LayoutCore/LayoutStatus/noSuchAddress`` if the bytes are out of
     ///   reach, ``LayoutCore/LayoutStatus/deadlock`` if the thread pins other bytes already and these are being recalled,
     ///   ``LayoutCore/LayoutStatus/expired`` after `body` if the lease ended before it did: then what was read may be other
@@ -35,6 +36,7 @@ extension MappedRegion {
     /// - Parameters:
     ///   - part: Offsets into the region; `nil` for all of it.
     ///   - body: Gets the bytes; they must not leave it.
+    /// - Returns: What `body` returns.
     /// - Throws: As of ``withUnsafeBytes(_:_:)``; ``LayoutCore/LayoutStatus/access`` if the region is for reading.
     public func withUnsafeMutableBytes<Result>(
         _ part: Range<Int>? = nil,
@@ -53,6 +55,7 @@ extension MappedRegion {
     ///   - parts: Regions, and offsets into them.
     ///   - access: Whether bytes are stored.
     ///   - body: Gets the bytes of each part; they must not leave it.
+    /// - Returns: What `body` returns.
     /// - Throws: As of ``withUnsafeMutableBytes(_:_:)``.
     public static func withUnsafeBytes<Result>(
         of parts: [(region: MappedRegion, part: Range<Int>)],
@@ -116,6 +119,7 @@ extension MappedRegion {
     ///   - part: Offsets into the region; `nil` for all of it.
     ///   - access: Whether bytes are stored.
     ///   - body: Gets the bytes; they must not leave it.
+    /// - Returns: What `body` returns.
     /// - Throws: As of ``withUnsafeMutableBytes(_:_:)``; ``LayoutCore/LayoutStatus/delay`` if the bytes could not be had in
     ///   the configured patience.
     public func withPinnedBytes<Result>(

@@ -99,6 +99,8 @@ extension LayoutService {
 
     /// Takes what was read of a file's extents, as long as somebody holds a layout of it.
     func remember(_ resolved: LayoutResolution.Resolved, isStoreReady: Bool, of entry: FileEntry) {
+        // What was known before nobody held a layout may be long gone.
+        if entry.holders.isEmpty { self.forgetExtents(of: entry) }
         self.extentCount -= entry.extents.count
         entry.extents.insert(
             resolved.extents,

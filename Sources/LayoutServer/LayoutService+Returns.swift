@@ -108,8 +108,9 @@ extension LayoutService {
 
     func layoutCommit(_ arguments: LayoutCommitArguments, _ call: ActiveCall) {
         self.withFile(arguments.handle, call) { entry in
+            // A commit of no bytes needs no layout, and brings nothing anywhere (R6.2-8).
             guard arguments.length > 0 else {
-                return self.commit(entry, newSize: arguments.newSize, call)
+                return self.commit(entry, newSize: arguments.newSize, isSynchronized: false, call)
             }
             guard let range = ByteRange(offset: arguments.offset, length: arguments.length) else {
                 return self.finish(
@@ -121,30 +122,32 @@ extension LayoutService {
             if let refusal = self.engine.refusalOfCommit(call.client, entry.id, arguments.stateID, range) {
                 return self.finish(call, refusal.status, refusal.detail)
             }
-            self.commit(entry, newSize: arguments.newSize, call)
+            self.commit(entry, newSize: arguments.newSize, isSynchronized: true, call)
         }
     }
 
     /// Brings a file to stable storage.
     ///
-    /// What was stored through a mapping is in the page cache, or on persistent memory: the kernel's own sync takes
-    /// both (`fsync(2)`).
-    private func commit(_ entry: FileEntry, newSize: UInt64?, _ call: ActiveCall) {
+    /// What was stored through a mapping is in the page cache, or on persistent memory: the kernel's own sync takes both
+    /// (`fsync(2)`). The right to it comes from the layout, so the server's own identity opens the file.
+    private func commit(_ entry: FileEntry, newSize: UInt64?, isSynchronized: Bool, _ call: ActiveCall) {
         let place = entry.place
         self.work.run(
             on: entry.id,
             {
-                // The right to it comes from the layout, so the server's own identity opens the file (R6.2-9).
                 Result<UInt64, Failure> { () throws(LinuxError) in
-                    let file = try ExportRoot.openRegular(place, for: .read, "commit stores to the file")
-                    let size = try FileFacts(of: file).size
+                    let size = try FileFacts(of: place).size
                     guard newSize ?? 0 <= size else {
                         throw LinuxError(
                             refusing: .invalid,
-                            "a commit cannot make the file longer than its \(size) bytes: write or truncate through the server"
+                            "a commit cannot make the file longer than its \(size) bytes: write or truncate through the "
+                                + "server"
                         )
                     }
-                    try MappingCalls.synchronize(file)
+                    if isSynchronized {
+                        let file = try ExportRoot.openRegular(place, for: .read, "commit stores to the file")
+                        try MappingCalls.synchronize(file)
+                    }
                     return size
                 }
             },

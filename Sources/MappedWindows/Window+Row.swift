@@ -9,6 +9,7 @@ extension Window {
     /// - Parameters:
     ///   - size: Bytes in all, at least one; rounded up to pages.
     ///   - part: Bytes in each window but the last; rounded up to 2 MiB.
+    /// - Returns: The windows, in the order of their addresses.
     /// - Throws: ``WindowError/Code/noRoom``, ``WindowError/Code/unsupported``.
     package static func row(size: Int, part: Int) throws(WindowError) -> [Window] {
         let granule = WindowPlace.granule

@@ -179,4 +179,132 @@ import Testing
             #expect(try await changer.read(1, at: 8191, of: file).data.count == 1)
         }
     }
+
+    @Test func `a recall waits for a client that connects again`() async throws {
+        try await self.withHolder(on: .plain) { holder, changer, file, server in
+            let layout = try await holder.layoutGet(file)
+            let descriptor = try DescriptorSocket.redeem(
+                layout.token,
+                socketPath: server.descriptorSocketPath,
+                timeout: .seconds(5)
+            )
+            try await holder.disconnect()
+            async let truncated = changer.change(.truncate, file, offset: 4096, length: 0)
+            // The descriptor is still open: the holder is not gone, only out of reach.
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(try FileFacts(of: descriptor).size == Self.mebibyte)
+            try await holder.reconnect(server.addresses[0])
+            let recall = try await holder.nextRecall()
+            #expect(recall.range == ByteRange(4096, Self.mebibyte))
+            _ = try await holder.layoutReturn(file, recall.stateID)
+            #expect(try await truncated.size == 4096)
+        }
+    }
+
+    @Test func `a recall that breaks with its connection is sent again as the same call`() async throws {
+        try await self.withHolder(on: .plain) { holder, changer, file, server in
+            let layout = try await holder.layoutGet(file)
+            let descriptor = try DescriptorSocket.redeem(
+                layout.token,
+                socketPath: server.descriptorSocketPath,
+                timeout: .seconds(5)
+            )
+            try await holder.answerNoRecalls(true)
+            async let truncated = changer.change(.truncate, file, offset: 4096, length: 0)
+            let first = try await holder.nextRecall()
+            try await holder.disconnect()
+            try await holder.answerNoRecalls(false)
+            try await holder.reconnect(server.addresses[0])
+            let second = try await holder.nextRecall()
+            #expect(second.id == first.id)
+            #expect(second.deadlineMilliseconds <= first.deadlineMilliseconds)
+            let sequences = try await holder.callbackSequences()
+            #expect(sequences.count == 2)
+            #expect(sequences.first?.slot == sequences.last?.slot)
+            #expect(sequences.first?.sequence == sequences.last?.sequence)
+            _ = try await holder.layoutReturn(file, second.stateID)
+            #expect(try await truncated.recalled == 1)
+            _ = descriptor
+        }
+    }
+
+    @Test func `a layout that is asked for behind a change is granted after it`() async throws {
+        try await self.withHolder(on: .plain) { holder, changer, file, server in
+            let reader = try await WireClient.connect(server.addresses[0], .init("reader"))
+            let layout = try await holder.layoutGet(file)
+            async let truncated = changer.change(.truncate, file, offset: 65536, length: 0)
+            let recall = try await holder.nextRecall()
+            let conflict = await #expect(throws: Failure.self) { try await reader.layoutGet(file, .read) }
+            #expect(conflict?.status == .recallConflict)
+            async let parked = reader.layoutGet(file, .read, waitMilliseconds: 10000)
+            try await Task.sleep(for: .milliseconds(50))
+            #expect(try await reader.serverState().grantsWaiting == 1)
+            _ = try await holder.layoutReturn(file, recall.stateID)
+            #expect(try await truncated.size == 65536)
+            let granted = try await parked
+            #expect(granted.range == ByteRange(0, 65536))
+            #expect(granted.fileSize == 65536)
+            #expect(granted.stateID.other != layout.stateID.other)
+        }
+    }
+
+    @Test func `a downgraded holder gets a descriptor that can only read`() async throws {
+        try await self.withHolder(on: .plain) { holder, _, file, server in
+            let layout = try await holder.layoutGet(file)
+            let left = try await holder.layoutReturn(file, layout.stateID, .readWrite, isDowngrade: true)
+            #expect(left.token != .none)
+            let descriptor = try DescriptorSocket.redeem(
+                left.token,
+                socketPath: server.descriptorSocketPath,
+                timeout: .seconds(5)
+            )
+            #expect(throws: LinuxError.self) { try FileInputOutput.write([1], at: 0, to: descriptor) }
+            #expect(try FileInputOutput.read(1, at: 0, of: descriptor) == [1])
+            // The descriptor for stores is closed by now, so a new layout brings a new one.
+            let again = try await holder.layoutGet(file, stateID: left.stateID ?? .none)
+            #expect(again.token != .none)
+        }
+    }
+
+    @Test func `a holder that keeps its layout is killed where the policy says so`() async throws {
+        try await withServer(on: .plain, recallTimeout: .milliseconds(200), fence: .kill) { server, _ in
+            let holder = try await WireClient.connect(server.addresses[0], .init("holder"))
+            let changer = try await WireClient.connect(server.addresses[0], .init("changer"))
+            let file = try await holder.open("data").handle
+            _ = try await holder.write([UInt8](repeating: 1, count: 8192), at: 0, to: file)
+            let layout = try await holder.layoutGet(file)
+            #expect(layout.capabilities == .fenceKill)
+            let script = """
+                import socket, sys, time
+                s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                s.connect(sys.argv[1])
+                s.send(bytes.fromhex(sys.argv[2]))
+                message, ancillary, _, _ = s.recvmsg(1, socket.CMSG_LEN(4))
+                print(message[0], len(ancillary), flush=True)
+                time.sleep(60)
+                """
+            let child = try ChildProcess(
+                "python3",
+                ["-c", script, server.descriptorSocketPath, layout.token.hexadecimal]
+            )
+            #expect(child.readLine().hasPrefix("0 1"))
+            let result = try await changer.change(.truncate, file, offset: 4096, length: 0)
+            #expect(result.size == 4096)
+            #expect(result.recalled == 1)
+            #expect(child.wait().status != 0)
+            #expect(try await changer.serverState().recallsRevoked == 1)
+        }
+    }
+}
+
+extension DescriptorToken {
+    /// The bytes as they travel.
+    fileprivate var hexadecimal: String {
+        [self.rawValue.low, self.rawValue.high].map { half in
+            (0..<8).map { index in
+                let byte = UInt8(truncatingIfNeeded: half >> (index * 8))
+                return (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }.joined()
+        }.joined()
+    }
 }

@@ -235,7 +235,7 @@ final class ClientCore {
         self.hasLease = false
         for file in self.files.values {
             file.giveUpChanges(Failure(.closed, "the client was closed"))
-            file.handle(.leaseGivenUp(.closed), isForced: true)
+            file.handle(.leaseGivenUp(.closed))
         }
         var isDone = false
         let finish = { [self] in
@@ -301,7 +301,7 @@ extension ClientCore: SessionLinkOwner {
 
     func serverGivenUp(_ failure: Failure) {
         self.loseLease()
-        for file in self.files.values { file.handle(.leaseGivenUp(.unreachable), isForced: true) }
+        for file in self.files.values { file.handle(.leaseGivenUp(.unreachable)) }
     }
 
     func renewed(sent: Instant, flags: SequenceStatusFlags) {

@@ -90,7 +90,7 @@ extension FileCore {
         switch failure.status {
         case .badStateID, .expired:
             // What was held is gone; access ends before anything else happens.
-            self.handle(.refused(id, .badStateID), isForced: true)
+            self.handle(.refused(id, .badStateID))
         case .timedOut, .unreachable, .closed, .badSession:
             // It may have been granted all the same.
             self.handle(.refused(id, .delay))
@@ -271,7 +271,7 @@ extension FileCore {
     func startReset() {
         guard self.reset == .none, self.client.hasLease else { return }
         self.reset = .waiting
-        self.handle(.leaseLost, isForced: true)
+        self.handle(.leaseLost)
         self.grants = []
         self.continueReset()
     }
@@ -296,7 +296,7 @@ extension FileCore {
 
     /// The client's lease is over: with it everything that was held of this file.
     func leaseLost() {
-        self.handle(.leaseLost, isForced: true)
+        self.handle(.leaseLost)
         self.grants = []
         self.reset = .none
         self.latestStateID = .none

@@ -46,7 +46,7 @@ final class FileCore {
 
     /// What the server promised with the latest grant.
     var capabilities = LayoutCapabilities()
-    private var events: [(event: LayoutHolder.Event, isForced: Bool)] = []
+    private var events: [LayoutHolder.Event] = []
     private var isHandling = false
     private var lastID: UInt64 = 0
     /// Answers to recalls by the event being handled.
@@ -94,20 +94,12 @@ final class FileCore {
     var layoutCount: Int { self.holder.heldRanges.count }
 
     /// Tells the holder, and does what it says.
-    ///
-    /// - Parameters:
-    ///   - event: What happened.
-    ///   - isForced: Whether access that has to end ends at once, pins or not: the lease is over.
-    func handle(_ event: LayoutHolder.Event, isForced: Bool = false) {
-        self.events.append((event, isForced))
+    func handle(_ event: LayoutHolder.Event) {
+        self.events.append(event)
         guard !self.isHandling else { return }
         self.isHandling = true
         while !self.events.isEmpty {
-            let (event, isForced) = self.events.removeFirst()
-            for action in self.holder.handle(event) { self.perform(action, isForced) }
-            guard isForced else { continue }
-            // Pins do not keep what the lease does not allow any more.
-            for window in self.windows.values where window.isDraining { self.endAccess(window) }
+            for action in self.holder.handle(self.events.removeFirst()) { self.perform(action) }
         }
         self.isHandling = false
         self.dropUnneededDescriptors()
@@ -115,14 +107,14 @@ final class FileCore {
         self.client.fileChanged(self)
     }
 
-    private func perform(_ action: LayoutHolder.Action, _ isForced: Bool) {
+    private func perform(_ action: LayoutHolder.Action) {
         switch action {
         case .sendGet(let id, let range, let ioMode, let stateID, let knownEpoch):
             self.sendGet(id, range, ioMode, stateID, knownEpoch)
         case .map(let id, let generation, let segments, let isCurrent):
             self.map(id, generation, segments, isCurrent: isCurrent)
-        case .revoke(let id, let isOver):
-            self.revoke(id, isForced: isForced || isOver)
+        case .revoke(let id, let isForced):
+            self.revoke(id, isForced: isForced)
         case .fail(let id, let status):
             self.fail(id, status)
         case .answerRecall(_, let status):

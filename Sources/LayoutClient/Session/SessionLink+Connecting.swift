@@ -102,7 +102,7 @@ extension SessionLink {
             maxResponseCached: 64 << 10,
             maxSlots: slots
         )
-        let back = ChannelAttributes(maxRequest: 4096, maxResponse: 1024, maxResponseCached: 1024, maxSlots: 16)
+        let back = ChannelAttributes(maxRequest: 8192, maxResponse: 4096, maxResponseCached: 4096, maxSlots: 16)
         let arguments = CreateSessionArguments(
             client: client.id,
             sequence: client.sequence,

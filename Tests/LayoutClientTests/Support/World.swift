@@ -36,12 +36,14 @@ struct World: Sendable {
     }
 
     func write(_ bytes: [UInt8], to name: String) throws {
-        let file = open(self.directory.file(name), O_CREAT | O_RDWR | O_TRUNC, 0o666)
+        let file = unsafe open(self.directory.file(name), O_CREAT | O_RDWR | O_TRUNC, 0o666)
         guard file >= 0 else { throw TestFailure("cannot make '\(name)'") }
         defer { close(file) }
         var done = 0
         while done < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress! + done, $0.count - done, off_t(done)) }
+            let count = unsafe bytes[done...].withUnsafeBytes {
+                unsafe pwrite(file, $0.baseAddress, $0.count, off_t(done))
+            }
             guard count > 0 else { throw TestFailure("cannot write '\(name)'") }
             done += count
         }
@@ -49,14 +51,16 @@ struct World: Sendable {
 
     /// The bytes of a file, read without the library.
     func bytes(of name: String) throws -> [UInt8] {
-        let file = open(self.directory.file(name), O_RDONLY)
+        let file = unsafe open(self.directory.file(name), O_RDONLY)
         guard file >= 0 else { throw TestFailure("cannot open '\(name)'") }
         defer { close(file) }
         let size = Int(lseek(file, 0, SEEK_END))
         var bytes = [UInt8](repeating: 0, count: size)
         var done = 0
         while done < size {
-            let count = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress! + done, size - done, off_t(done)) }
+            let count = unsafe bytes[done...].withUnsafeMutableBytes {
+                unsafe pread(file, $0.baseAddress, $0.count, off_t(done))
+            }
             guard count > 0 else { throw TestFailure("cannot read '\(name)'") }
             done += count
         }

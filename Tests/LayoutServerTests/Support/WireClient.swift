@@ -43,6 +43,10 @@ final class WireClient: Sendable {
         var connection: RPCConnection?
         var connector: RPCClientConnector?
         var slots = SlotCaller(count: 1)
+        /// Recalls are noted and not answered.
+        var isSilent = false
+        /// Under which slots and sequences recalls came.
+        var sequences: [CallbackSequence] = []
 
         init(_ options: Options, _ recalls: AsyncStream<LayoutRecall>.Continuation) {
             self.options = options
@@ -60,9 +64,11 @@ final class WireClient: Sendable {
             var body = ByteBuffer()
             switch request {
             case .null: break
-            case .layoutRecall(_, let recall):
-                LayoutCodec.encodeCallbackReply(self.options.recallAnswer, into: &body)
+            case .layoutRecall(let sequence, let recall):
+                self.sequences.append(sequence)
                 self.recalls.yield(recall)
+                guard !self.isSilent else { return }
+                LayoutCodec.encodeCallbackReply(self.options.recallAnswer, into: &body)
             case .recallAny, .notifyDeviceID:
                 LayoutCodec.encodeCallbackReply(.ok, into: &body)
             }
@@ -217,6 +223,32 @@ final class WireClient: Sendable {
     func disconnect() async throws {
         let state = self.state
         try await self.eventLoop.submit { state.value.connection?.close("the test ends it") }.get()
+    }
+
+    /// Whether recalls are left without an answer from now on.
+    func answerNoRecalls(_ isSilent: Bool) async throws {
+        let state = self.state
+        try await self.eventLoop.submit { state.value.isSilent = isSilent }.get()
+    }
+
+    /// Under which slots and sequences recalls came so far.
+    func callbackSequences() async throws -> [CallbackSequence] {
+        let state = self.state
+        return try await self.eventLoop.submit { state.value.sequences }.get()
+    }
+
+    /// Connects again, and binds the new connection to the session in both directions.
+    func reconnect(_ address: ServerAddress) async throws {
+        try await Self.open(address, self.state, on: self.eventLoop)
+        let bound = try await Self.send(
+            .bindConnectionToSession(BindConnectionArguments(session: self.session, direction: .foreOrBoth)),
+            sequence: nil,
+            self.state,
+            on: self.eventLoop
+        ).result.get()
+        guard case .bindConnectionToSession(let result) = bound, result.direction == .foreOrBoth else {
+            throw UnexpectedReply(bound)
+        }
     }
 
     struct NotConnected: Error {}
