@@ -6,8 +6,8 @@ struct CommonOptions: ParsableArguments, Sendable {
     @Option(help: "How many rounds; each measures everything once.")
     var rounds = 21
 
-    @Option(help: "CPUs: 'same' puts the benchmark and its servers on one, 'apart' on two, 'free' on any.")
-    var pin = Placement.free
+    @Option(help: "CPUs: 'same' puts what measures and the servers on one, 'apart' on two, 'free' on any.")
+    var pin = Placement.same
 
     @Option(help: ArgumentHelp("Where files and sockets are made (default: $TMPDIR or /tmp).", valueName: "dir"))
     var directory: String?

@@ -9,13 +9,13 @@ struct EngineThroughput: Sendable {
     /// How long a sample should take, at least: less than the scheduler lets a thread run, as a rule.
     private static var nanoseconds: Double { 1_000_000 }
     /// Samples in each round.
-    private static var samples: Int { 7 }
+    private static var turns: Int { 8 }
 
     func run() throws -> Report {
         var report = Report(
             name: "engine",
             method:
-                "\(self.options.rounds) interleaved rounds of \(Self.samples) samples of 1 to 2 ms each, one thread, no I/O"
+                "\(self.options.rounds) interleaved rounds of \(Self.turns) samples of 1 to 2 ms each, one thread, no I/O"
         )
         report.load.append(Report.loadAverage)
         try self.options.pin.placeCaller()
@@ -53,7 +53,8 @@ struct EngineThroughput: Sendable {
                 },
             ],
             rounds: self.options.rounds,
-            warmUps: 1
+            warmUps: 1,
+            turns: Self.turns
         )
         report.figures += measured.map { Figure(name: $0.name, unit: "ns", rounds: $0.medians) }
         report.figures += measured.dropFirst().map {
@@ -75,7 +76,8 @@ struct EngineThroughput: Sendable {
                 }
             },
             rounds: self.options.rounds,
-            warmUps: 1
+            warmUps: 1,
+            turns: Self.turns
         )
         report.figures += measured.map { Figure(name: $0.name, unit: "ns", rounds: $0.medians) }
         report.ratios += measured.dropFirst().map {
@@ -97,7 +99,8 @@ struct EngineThroughput: Sendable {
                     }
                 },
                 rounds: self.options.rounds,
-                warmUps: 1
+                warmUps: 1,
+                turns: Self.turns
             )
             report.figures += grants.map { Figure(name: $0.name, unit: "ns", rounds: $0.medians) }
             report.ratios += grants.dropFirst().map {
@@ -149,9 +152,7 @@ struct EngineThroughput: Sendable {
         // Doubled until it takes long enough: the first call of each is also its warm-up.
         while time(batch) < Self.nanoseconds, batch < 1 << 24 { batch *= 2 }
         let count = batch
-        return Series(name: name) {
-            (0..<Self.samples).map { _ in time(count) / Double(count) / Double(divisor) }
-        }
+        return Series(name: name) { [time(count) / Double(count) / Double(divisor)] }
     }
 
     private static func grouped(_ number: Int) -> String {

@@ -13,7 +13,6 @@ struct GuardedAccess {
     let plain: PlainMapping
 
     private static var bytes: Int { 2 << 20 }
-    private static var samples: Int { 8 }
     private static var accesses: Int { 1 << 15 }
 
     func measure(_ path: String, _ options: CommonOptions) throws -> PointerAccess.Findings {
@@ -21,17 +20,16 @@ struct GuardedAccess {
         let (region, plain) = (self.region, self.plain)
         func time(_ access: (Int) throws -> UInt64) rethrows -> [Double] {
             var (state, sum) = (UInt64(88_172_645_463_325_252), UInt64(0))
-            return try (0..<Self.samples).map { _ in
-                let start = bench_now()
-                for _ in 0..<Self.accesses {
-                    state ^= state << 13
-                    state ^= state >> 7
-                    state ^= state << 17
-                    sum &+= try access(Int(state & UInt64(Self.bytes / 8 - 1)) * 8)
-                }
-                bench_consume(sum)
-                return Double(bench_now() - start) / Double(Self.accesses)
+            let start = bench_now()
+            for _ in 0..<Self.accesses {
+                state ^= state << 13
+                state ^= state >> 7
+                state ^= state << 17
+                sum &+= try access(Int(state & UInt64(Self.bytes / 8 - 1)) * 8)
             }
+            let elapsed = bench_now() - start
+            bench_consume(sum)
+            return [Double(elapsed) / Double(Self.accesses)]
         }
         let measured = try Interleaved.run(
             [
@@ -56,7 +54,8 @@ struct GuardedAccess {
                 },
             ],
             rounds: options.rounds,
-            warmUps: 2
+            warmUps: 2,
+            turns: MemoryAccess.turns
         )
         var found = PointerAccess.Findings()
         found.figures = measured.map { Figure(name: $0.name, unit: "ns/access", rounds: $0.medians) }

@@ -22,17 +22,26 @@ struct Measurement: Hashable, Sendable {
 
 /// Runs series side by side, so that what changes over time (frequency, other programs) is the same for all of them.
 enum Interleaved {
-    /// Measures each series once per round; each round begins with another one.
+    /// Measures series in rounds of several turns; every other turn goes through the series backwards, so that none always
+    /// follows the same one.
     ///
-    /// The warm-up rounds come first, and are forgotten.
-    static func run(_ series: [Series], rounds: Int, warmUps: Int) throws -> [Measurement] {
+    /// - Parameters:
+    ///   - series: What is measured.
+    ///   - rounds: How many rounds are kept.
+    ///   - warmUps: How many come first, and are forgotten.
+    ///   - turns: How often each series is measured in a round.
+    /// - Returns: In the order of the series, the values of each round.
+    /// - Throws: What a series throws.
+    static func run(_ series: [Series], rounds: Int, warmUps: Int, turns: Int) throws -> [Measurement] {
         var measurements = series.map { Measurement(name: $0.name) }
         for round in 0..<warmUps + rounds {
-            for step in series.indices {
-                let index = (round + step) % series.count
-                let values = try series[index].measure()
-                if round >= warmUps { measurements[index].rounds.append(values) }
+            var values = series.map { _ in [Double]() }
+            for turn in 0..<turns {
+                let order = turn.isMultiple(of: 2) ? Array(series.indices) : series.indices.reversed()
+                for index in order { values[index] += try series[index].measure() }
             }
+            guard round >= warmUps else { continue }
+            for index in series.indices { measurements[index].rounds.append(values[index]) }
         }
         return measurements
     }

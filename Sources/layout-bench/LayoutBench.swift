@@ -12,8 +12,10 @@ struct LayoutBench: AsyncParsableCommand {
             Times differ between machines and moments, so the figures that count are ratios to a floor: the least that \
             anybody could do in its place, measured in the same run. What is compared is measured in turns, round by \
             round; a ratio is taken in each round, and the table shows the median of them, with the least and greatest. \
-            A spread that is wider than the distance to the goal says that the machine was busy: look at the load \
-            average, and measure again. Warm-up rounds are not counted. The clock is CLOCK_MONOTONIC.
+            'unclear' is a goal that the middle half of the rounds lies on both sides of: the machine was too busy \
+            (look at the load average), or the goal too near; measure again, with more --rounds. Warm-up rounds are not \
+            counted. The clock is CLOCK_MONOTONIC, the scheduling class the usual one. All processes share a CPU unless \
+            --pin says otherwise: left free, a server can end up where waking it costs more than the call.
 
             roundtrip  LAYOUTGET of a range that is held and whose extents are remembered, to a 'layoutd serve' of its \
             own over a Unix socket, from a plain blocking socket. The floor is libtirpc on both sides: clnt_call of \

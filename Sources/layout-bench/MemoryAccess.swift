@@ -27,27 +27,26 @@ struct MemoryAccess: Hashable, Sendable {
 
     var name: String { "\(self.order.rawValue) \(self.kind.rawValue)s, \(self.bytes >> 20) MiB" }
 
-    /// Samples in each round.
-    private static var samples: Int { 8 }
+    /// Samples that go through 64 MiB once, in turns.
+    static var turns: Int { 8 }
     /// Accesses in a sample: about a millisecond's, so that the scheduler seldom comes between.
     private var accesses: Int { self.order == .random ? 1 << 18 : 1 << 20 }
 
-    /// Touches the memory from `base` on, and returns nanoseconds per access of several samples.
+    /// Touches the memory from `base` on, and returns nanoseconds per access.
     ///
-    /// Sequential samples follow each other through the memory, over and over; random orders follow from `seed`.
-    func times(_ base: UnsafeMutableRawPointer, seed: UInt64) -> [Double] {
+    /// Sequential samples follow each other through the memory, over and over; each random one goes another way.
+    func time(_ base: UnsafeMutableRawPointer, sample: Int) -> Double {
         let words = self.bytes / 8
         let part = min(words, self.accesses)
-        return (0..<Self.samples).map { sample in
-            let place = unsafe base + sample * part % words * 8
-            let start = bench_now()
-            switch (self.kind, self.order) {
-            case (.load, .sequential): _ = unsafe bench_load_sequential(place, part, self.accesses / part)
-            case (.store, .sequential): _ = unsafe bench_store_sequential(place, part, self.accesses / part)
-            case (.load, .random): _ = unsafe bench_load_random(base, words, self.accesses, seed &+ UInt64(sample))
-            case (.store, .random): _ = unsafe bench_store_random(base, words, self.accesses, seed &+ UInt64(sample))
-            }
-            return Double(bench_now() - start) / Double(self.accesses)
+        let place = unsafe base + sample * part % words * 8
+        let seed = 0x9e37_79b9_7f4a_7c15 &+ UInt64(sample)
+        let start = bench_now()
+        switch (self.kind, self.order) {
+        case (.load, .sequential): _ = unsafe bench_load_sequential(place, part, self.accesses / part)
+        case (.store, .sequential): _ = unsafe bench_store_sequential(place, part, self.accesses / part)
+        case (.load, .random): _ = unsafe bench_load_random(base, words, self.accesses, seed)
+        case (.store, .random): _ = unsafe bench_store_random(base, words, self.accesses, seed)
         }
+        return Double(bench_now() - start) / Double(self.accesses)
     }
 }

@@ -2,7 +2,10 @@ import ArgumentParser
 import CBenchPeer
 import LinuxFiles
 
-/// On which CPUs the benchmark and the servers that it starts run.
+/// On which CPUs the measuring thread and the servers that the benchmark starts run.
+///
+/// Where a free server ends up is decided early and by chance, and waking another CPU can cost more than all the rest of
+/// a call: so two servers are only comparable if both are placed.
 enum Placement: String, ExpressibleByArgument, CaseIterable, Sendable {
     /// Wherever the kernel puts them.
     case free

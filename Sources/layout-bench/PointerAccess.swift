@@ -10,7 +10,9 @@ struct PointerAccess: Sendable {
     func run() async throws -> Report {
         var report = Report(
             name: "pointer",
-            method: "\(self.options.rounds) interleaved rounds, 8-byte words, shared mappings of one file"
+            method:
+                "\(self.options.rounds) interleaved rounds of \(MemoryAccess.turns) samples of about 1 ms each, "
+                + "8-byte words, shared mappings of one file, CPUs: \(self.options.pin.rawValue)"
         )
         report.load.append(Report.loadAverage)
         let options = self.options
@@ -67,16 +69,16 @@ struct PointerAccess: Sendable {
     ) throws -> Findings {
         var found = Findings()
         // Every page is in every table, and writable there, before anything is timed.
-        for unsafebase in unsafe [plain.base, control.base, region.baseAddress] {
-            _ = unsafe bench_store_sequential(base, Self.fileSize / 8, 1)
-        }
+        _ = unsafe bench_store_sequential(plain.base, Self.fileSize / 8, 1)
+        _ = unsafe bench_store_sequential(control.base, Self.fileSize / 8, 1)
+        _ = unsafe bench_store_sequential(region.baseAddress, Self.fileSize / 8, 1)
         for access in MemoryAccess.all {
             // Each goes the same random ways in the same rounds.
             func series(_ name: String, _ base: UnsafeMutableRawPointer) -> Series {
-                var seed: UInt64 = 0x9e37_79b9_7f4a_7c15
+                var sample = 0
                 return Series(name: name) {
-                    seed &+= 16
-                    return unsafe access.times(base, seed: seed)
+                    sample += 1
+                    return unsafe [access.time(base, sample: sample)]
                 }
             }
             let measured = try Interleaved.run(
@@ -85,7 +87,8 @@ struct PointerAccess: Sendable {
                     series("leased pointer", region.baseAddress),
                 ],
                 rounds: options.rounds,
-                warmUps: 2
+                warmUps: 2,
+                turns: MemoryAccess.turns
             )
             for index in [0, 2] {
                 let name = "\(access.name), \(measured[index].name)"

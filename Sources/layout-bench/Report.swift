@@ -20,8 +20,10 @@ struct Ratio: Hashable, Sendable {
     var goal: Double?
 
     var summary: Summary { Summary(self.rounds) }
-    /// `nil` without a goal.
+    /// Whether the median is within the goal; `nil` without one.
     var isMet: Bool? { self.goal.map { self.summary.median <= $0 } }
+    /// Whether the middle half of the rounds is on both sides of the goal: then this run does not decide it.
+    var isUnclear: Bool { self.goal.map { self.summary.quartiles.contains($0) } ?? false }
 }
 
 /// What one benchmark has found.
@@ -84,7 +86,8 @@ extension Report: CustomStringConvertible {
 extension Ratio {
     fileprivate var goalText: String {
         guard let goal, let isMet else { return "" }
-        return "at most \(Text.number(goal, digits: 2)): \(isMet ? "met" : "MISSED")"
+        let verdict = (isMet ? "met" : "MISSED") + (self.isUnclear ? ", but unclear" : "")
+        return "at most \(Text.number(goal, digits: 2)): \(verdict)"
     }
 }
 
@@ -116,7 +119,10 @@ extension Ratio {
         .object([
             ("name", .string(self.name)), ("median", .number(self.summary.median)),
             ("min", .number(self.summary.least)), ("max", .number(self.summary.greatest)),
+            ("quartile_1", .number(self.summary.quartiles.lowerBound)),
+            ("quartile_3", .number(self.summary.quartiles.upperBound)),
             ("goal_max", self.goal.map { .number($0) } ?? .null), ("met", self.isMet.map { .bool($0) } ?? .null),
+            ("unclear", .bool(self.isUnclear)),
             ("rounds", .array(self.rounds.map { .number($0) })),
         ])
     }

@@ -19,15 +19,20 @@ enum Samples {
     }
 }
 
-/// What several rounds say together: the median of their medians, and the least and greatest of them.
+/// What several rounds say together.
 struct Summary: Hashable {
+    /// Of the rounds' medians.
     let median: Double
+    /// Between them lies the middle half of the rounds.
+    let quartiles: ClosedRange<Double>
     let least: Double
     let greatest: Double
 
     /// Summarises one value per round.
     init(_ rounds: [Double]) {
         self.median = Samples.median(rounds)
+        let lower = Samples.percentile(rounds, 0.25)
+        self.quartiles = lower...max(lower, Samples.percentile(rounds, 0.75))
         self.least = rounds.min() ?? 0
         self.greatest = rounds.max() ?? 0
     }
