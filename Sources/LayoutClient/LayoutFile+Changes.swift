@@ -126,26 +126,30 @@ extension LayoutFile {
         let (sourceCore, core) = (source.core, self.core)
         let pins = PinScope.windows(of: self.client)
         let timeout = self.client.configuration.answerTimeout * 2 + wait
-        let _: Bool = try await self.client.perform(attempt) { client, completion in
+        let _: Bool = try await self.client.perform(attempt) { _, completion in
             let (source, file) = (sourceCore.value, core.value)
             if source === file, from.roundedOut(to: file.blockSize).overlaps(to.roundedOut(to: file.blockSize)) {
                 return completion(.failure(Failure(.invalid, "the two ranges overlap")))
             }
-            let arguments = CloneArguments(
-                source: source.handle,
-                sourceOffset: from.lowerBound,
-                handle: file.handle,
-                offset: offset,
-                length: length,
-                waitMilliseconds: wait.wholeMilliseconds
-            )
+            let request = { (handle: FileHandle) in
+                Request.cloneRange(
+                    CloneArguments(
+                        source: source.handle,
+                        sourceOffset: from.lowerBound,
+                        handle: handle,
+                        offset: offset,
+                        length: length,
+                        waitMilliseconds: wait.wholeMilliseconds
+                    )
+                )
+            }
             let steps = CloneSteps(source: (source, .cloneFrom, from), destination: (file, .cloneTo, to))
             steps.begin(pins: pins, patience: wait) { result in
                 switch result {
                 case .failure(let failure):
                     completion(.failure(failure))
                 case .success:
-                    client.link.submit(.cloneRange(arguments), loss: .once, timeout: timeout, wait: wait) { result in
+                    file.submit(loss: .once, timeout: timeout, wait: wait, request) { result in
                         steps.end(result)
                         completion(result.map { _ in true })
                     }
@@ -185,22 +189,26 @@ extension LayoutFile {
         let file = self.core
         let pins = PinScope.windows(of: self.client)
         let timeout = self.client.configuration.answerTimeout * 2 + wait
-        let _: Bool = try await self.client.perform(attempt) { client, completion in
+        let _: Bool = try await self.client.perform(attempt) { _, completion in
             let file = file.value
-            let arguments = ChangeArguments(
-                operation: operation,
-                handle: file.handle,
-                offset: offset,
-                length: length,
-                waitMilliseconds: wait.wholeMilliseconds,
-                keepSize: keepSize
-            )
+            let request = { (handle: FileHandle) in
+                Request.change(
+                    ChangeArguments(
+                        operation: operation,
+                        handle: handle,
+                        offset: offset,
+                        length: length,
+                        waitMilliseconds: wait.wholeMilliseconds,
+                        keepSize: keepSize
+                    )
+                )
+            }
             file.requestChange(operation, argument, pins: pins, patience: wait) { outcome in
                 switch outcome {
                 case .failure(let failure):
                     completion(.failure(failure))
                 case .success(let id):
-                    client.link.submit(.change(arguments), loss: .once, timeout: timeout, wait: wait) { result in
+                    file.submit(loss: .once, timeout: timeout, wait: wait, request) { result in
                         file.changeEnded(id, result)
                         completion(result.map { _ in true })
                     }

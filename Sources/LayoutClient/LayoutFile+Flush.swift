@@ -76,8 +76,10 @@ extension FileCore {
 
     /// Asks the server to bring bytes to stable storage.
     func commit(_ range: ByteRange, timeout: Duration, _ completion: @escaping (Result<Bool, Failure>) -> Void) {
-        let arguments = CommitArguments(handle: self.handle, offset: range.lowerBound, length: range.wireLength)
-        self.client.link.submit(.commit(arguments), loss: .sessionBound, timeout: timeout) { [self] result in
+        let request = { (handle: FileHandle) in
+            Request.commit(CommitArguments(handle: handle, offset: range.lowerBound, length: range.wireLength))
+        }
+        self.submit(loss: .sessionBound, timeout: timeout, request) { [self] result in
             if case .success = result, range == .all { self.unstableWrites = nil }
             completion(result.map { _ in true })
         }

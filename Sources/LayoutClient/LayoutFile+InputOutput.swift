@@ -158,16 +158,20 @@ extension LayoutFile {
         let wait = self.client.wait(nil)
         let file = self.core
         let timeout = wait + self.client.configuration.answerTimeout * 2
-        let result: WriteResult = try await self.client.perform(attempt) { core, completion in
+        let result: WriteResult = try await self.client.perform(attempt) { _, completion in
             let file = file.value
-            let arguments = WriteArguments(
-                handle: file.handle,
-                offset: offset,
-                isStable: false,
-                waitMilliseconds: wait.wholeMilliseconds,
-                data: data
-            )
-            core.link.submit(.write(arguments), loss: .once, timeout: timeout, wait: wait) { result in
+            let request = { (handle: FileHandle) in
+                Request.write(
+                    WriteArguments(
+                        handle: handle,
+                        offset: offset,
+                        isStable: false,
+                        waitMilliseconds: wait.wholeMilliseconds,
+                        data: data
+                    )
+                )
+            }
+            file.submit(loss: .once, timeout: timeout, wait: wait, request) { result in
                 completion(
                     result.flatMap { response in
                         guard case .write(let result) = response, Int(result.count) <= data.count else {

@@ -127,13 +127,8 @@ public final class LayoutFile: Sendable {
         try self.checkOpen(attempt())
         let file = self.core
         let timeout = self.client.configuration.answerTimeout * 2
-        return try await self.client.perform(attempt()) { core, completion in
-            core.link.submit(
-                request(file.value.handle),
-                loss: .repeatable,
-                timeout: timeout,
-                completion: completion
-            )
+        return try await self.client.perform(attempt()) { _, completion in
+            file.value.submit(loss: .repeatable, timeout: timeout, request, completion: completion)
         }
     }
 }

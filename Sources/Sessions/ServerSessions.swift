@@ -38,6 +38,12 @@ package struct ChannelLimits: Hashable, Sendable {
         self.maxSlots = maxSlots
     }
 
+    /// Whether every limit is at least that of `other`.
+    func holds(_ other: ChannelLimits) -> Bool {
+        self.maxRequest >= other.maxRequest && self.maxResponse >= other.maxResponse
+            && self.maxResponseCached >= other.maxResponseCached && self.maxSlots >= other.maxSlots
+    }
+
     /// Negotiated down, never up.
     func limited(to other: ChannelLimits) -> ChannelLimits {
         ChannelLimits(

@@ -9,10 +9,10 @@ extension ClientState {
         return String(word.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? "?" : Character($0) })
     }
 
-    /// Name, process and number.
+    /// The name, and where it runs.
     var text: String {
-        let process = self.pid == 0 ? "at \(self.address)" : "process \(self.pid)"
-        return "\(self.name) (\(process), client \(self.client.rawValue))"
+        let place = self.pid == 0 ? "at \(self.address), client \(self.client.rawValue)" : "process \(self.pid)"
+        return "\(self.name) (\(place))"
     }
 }
 

@@ -56,7 +56,7 @@ extension RecallEvent {
         var who: [String] = []
         if !self.requesterCommand.isEmpty { who.append(self.requesterCommand) }
         if let pid = self.requesterPID { who.append("process \(pid)") }
-        if let client = self.requester { who.append("client \(client.rawValue)") }
+        if who.isEmpty, let client = self.requester { who.append("client \(client.rawValue)") }
         if !who.isEmpty { text += "; for \(who.joined(separator: ", "))" }
         return text + "; \(TimeText.milliseconds(UInt64(self.timeLeft.wholeMilliseconds))) left"
     }

@@ -29,6 +29,8 @@ final class ClientCore {
     /// The server wants everything back, as soon as it can be.
     private var isReturningEverything = false
     private var hasHadSession = false
+    /// The server's verifier: another one in each of its lives.
+    private(set) var life: UInt64 = 0
     private var lastRenewalTry: Instant?
     private var ticker: Scheduled<Void>?
     /// Recalls that were told about, the oldest first.
@@ -82,6 +84,14 @@ final class ClientCore {
         let file = FileCore(self, object, path: path)
         self.files[object.handle] = file
         return file
+    }
+
+    /// A file has another handle from now on.
+    func rename(_ file: FileCore, to handle: FileHandle) {
+        if self.files[file.handle] === file { self.files[file.handle] = nil }
+        file.handle = handle
+        // Should two paths name one file, the first keeps the recalls; both give everything back with their reset.
+        if self.files[handle] == nil { self.files[handle] = file }
     }
 
     /// Something about a file has changed.
@@ -154,7 +164,7 @@ final class ClientCore {
         guard self.debt == .paid, let deadline = self.link.lease.deadline, Host.now < deadline else { return }
         self.debt = .none
         self.hasLease = true
-        for file in self.files.values { file.handle(.leaseRegained) }
+        for file in self.files.values where file.isResolved { file.handle(.leaseRegained) }
     }
 
     /// Whether this side's own deadline has passed (R4.4-14).
@@ -275,7 +285,7 @@ extension LayoutReturnArguments {
 extension ClientCore: SessionLinkOwner {
     func sessionEstablished(isNew: Bool) {
         if isNew {
-            self.devices.forgetKnown()
+            self.noteLife()
             if self.hasHadSession {
                 self.counters.count(\.sessionsLost)
             } else {
@@ -292,6 +302,16 @@ extension ClientCore: SessionLinkOwner {
         self.scheduleTick()
         // The time that it took to connect again has not renewed anything.
         self.renewIfDue()
+    }
+
+    /// Handles and device IDs end with the server's life.
+    private func noteLife() {
+        let life = self.link.client?.serverVerifier ?? 0
+        defer { self.life = life }
+        guard self.hasHadSession, life != self.life else { return }
+        self.life = life
+        self.devices.forgetKnown()
+        for file in self.files.values.map({ $0 }) { file.resolveAnew() }
     }
 
     func sessionLost() {

@@ -31,7 +31,7 @@ extension FileCore {
             let failure = Failure(.delay, "pins or other calls of this process are in the way")
             self.giveUpChange(id, failure)
         }
-        self.changes[id] = OwnChange(timer: timer, completion: completion)
+        self.changes[id] = OwnChange(intent: intent, timer: timer, completion: completion)
         self.handle(.changeWanted(intent))
     }
 

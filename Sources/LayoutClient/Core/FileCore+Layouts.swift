@@ -35,6 +35,21 @@ extension FileCore {
         _ stateID: StateID,
         _ knownEpoch: UInt64
     ) {
+        self.submitGet(range, ioMode, stateID, knownEpoch) { [self] result in
+            if case .failure(let failure) = result, self.isPastTheEnd(failure, range, knownEpoch) {
+                return self.learnWhatMoved(id, range, ioMode, failure)
+            }
+            self.getEnded(id, range, ioMode, result)
+        }
+    }
+
+    private func submitGet(
+        _ range: ByteRange,
+        _ ioMode: IOMode,
+        _ stateID: StateID,
+        _ knownEpoch: UInt64,
+        _ completion: @escaping (Result<Response, Failure>) -> Void
+    ) {
         let wait = self.client.configuration.layoutPatience
         let arguments = LayoutGetArguments(
             handle: self.handle,
@@ -57,9 +72,30 @@ extension FileCore {
             wait: wait
         ) { [self] result in
             self.getsInFlight -= 1
-            self.getEnded(id, range, ioMode, result)
+            completion(result)
             self.continueReset()
             self.client.layoutGetEnded()
+        }
+    }
+
+    /// Whether a refusal may only say that content has moved down since: it carries no shifts.
+    private func isPastTheEnd(_ failure: Failure, _ range: ByteRange, _ knownEpoch: UInt64) -> Bool {
+        failure.status == .layoutUnavailable && knownEpoch != 0 && range.lowerBound > 0
+            && self.windows.values.contains { $0.followsContent && $0.failure == nil }
+    }
+
+    /// Gets the first block instead, whose grant tells the size and the shifts; the windows then know what to ask for.
+    private func learnWhatMoved(
+        _ id: LayoutHolder.GetID,
+        _ range: ByteRange,
+        _ ioMode: IOMode,
+        _ refusal: Failure
+    ) {
+        guard self.client.hasLease, self.reset == .none, let first = ByteRange(0, self.blockSize) else {
+            return self.getEnded(id, range, ioMode, .failure(refusal))
+        }
+        self.submitGet(first, .read, self.holder.stateID, self.holder.epoch) { [self] result in
+            self.getEnded(id, first, .read, result)
         }
     }
 
@@ -204,8 +240,23 @@ extension FileCore {
 
     private func accept(_ grant: PendingGrant) {
         self.unavailable = nil
-        self.grantedSize = grant.layout.fileSize
-        self.handle(.granted(grant.id, grant.layout))
+        var layout = grant.layout
+        if self.isNewest(layout.stateID) {
+            self.grantedSize = layout.fileSize
+            self.sizeStateID = layout.stateID
+        } else {
+            // A later grant's reply came first, and knows better how long the file is.
+            layout.fileSize = self.grantedSize
+        }
+        self.handle(.granted(grant.id, layout))
+    }
+
+    /// Whether a grant was decided after the one that told the size.
+    private func isNewest(_ stateID: StateID) -> Bool {
+        guard stateID.other != self.sizeStateID.other else {
+            return StateID.distance(from: self.sizeStateID.seqid, to: stateID.seqid) > 0
+        }
+        return stateID.other.boot != self.sizeStateID.other.boot || stateID.other.number > self.sizeStateID.other.number
     }
 
     /// The latest stateid that a message has shown.

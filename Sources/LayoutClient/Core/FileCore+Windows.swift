@@ -13,7 +13,7 @@ extension FileCore {
     /// Adds a window; `memory` is `nil` for a claim.
     func addWindow(_ memory: Window?, _ place: LayoutHolder.Window) -> WindowCore {
         let id = LayoutHolder.WindowID(self.nextID())
-        let window = WindowCore(id: id, window: memory, ioMode: place.ioMode)
+        let window = WindowCore(id: id, place: place, window: memory)
         self.windows[id] = window
         if let memory {
             let box = NIOLoopBound(self, eventLoop: self.client.loop)
@@ -57,10 +57,13 @@ extension FileCore {
         window.limit.current = min(segments.last?.range.upperBound ?? 0, self.grantedSize)
         // From now on: a revocation that comes before the pages are there makes the grant fail.
         let begun = memory.generation
-        if isCurrent, window.source === source, (try? memory.regrant(window.ioMode, generation: begun)) == true {
+        if isCurrent, window.source === source, window.segments == segments,
+            (try? memory.regrant(window.ioMode, generation: begun)) == true
+        {
             return self.opened(window, generation)
         }
         window.source = source
+        window.segments = segments
         let parts = segments.map { segment in
             WindowSegment(
                 windowOffset: Int(segment.windowOffset),
@@ -203,7 +206,7 @@ extension FileCore {
     }
 
     /// A window that was taken away while somebody waited for it is still wanted.
-    private func wantIfAwaited(_ window: WindowCore) {
+    func wantIfAwaited(_ window: WindowCore) {
         guard !window.isRemoved, window.failure == nil else { return }
         if !window.waiters.isEmpty || (window.window?.waiters ?? 0) > 0 { self.handle(.windowWanted(window.id)) }
     }

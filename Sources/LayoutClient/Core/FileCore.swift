@@ -10,7 +10,11 @@ import NIOCore
 /// Events are handled one after the other; the actions of one are carried out before the next is looked at.
 final class FileCore {
     unowned let client: ClientCore
-    let handle: FileHandle
+    /// What the server calls it, in this life of the server.
+    var handle: FileHandle
+    var resolution = Resolution.resolved
+    /// The inode number.
+    let fileNumber: UInt64
     /// The path that it was first opened by, for people.
     let path: String
     let blockSize: UInt64
@@ -35,9 +39,11 @@ final class FileCore {
     var latestStateID = StateID.none
     /// The size as the latest grant told it; before the first, as OPEN did.
     var grantedSize: UInt64
+    /// The stateid of the grant that told it.
+    var sizeStateID = StateID.none
     /// ``LayoutFile`` values that refer to it.
     var openCount = 0
-    /// When it was last used, for ``ClientCore/returnLeastRecentlyUsed(keep:)``.
+    /// When it was last used: what was not used for longest goes back first.
     var lastUsed = Host.now
     /// Layouts of the file cannot be had, as of then.
     var unavailable: (failure: Failure, since: Instant)?
@@ -54,6 +60,7 @@ final class FileCore {
 
     /// A mapping change that this client asks for.
     struct OwnChange {
+        var intent: LayoutHolder.ChangeIntent
         var timer: Scheduled<Void>
         var completion: (Result<LayoutHolder.OwnChangeID, Failure>) -> Void
     }
@@ -72,6 +79,7 @@ final class FileCore {
         self.client = client
         self.handle = object.handle
         self.path = path
+        self.fileNumber = object.attributes.fileNumber
         let blockSize = UInt64(object.attributes.blockSize)
         self.blockSize = blockSize > 0 && blockSize & (blockSize - 1) == 0 ? blockSize : 4096
         self.holder = LayoutHolder(blockSize: self.blockSize)

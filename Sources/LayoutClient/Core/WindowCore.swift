@@ -8,11 +8,16 @@ import NIOCore
 /// A window of a file, as the event loop sees it.
 final class WindowCore {
     let id: LayoutHolder.WindowID
+    /// What it was made to show.
+    let place: LayoutHolder.Window
     /// The address space; `nil` for a claim, which only makes sure that a layout is held.
     let window: Window?
-    let ioMode: IOMode
+    var ioMode: IOMode { self.place.ioMode }
+    var followsContent: Bool { if case .content = self.place.place { true } else { false } }
     /// The description whose pages it maps, or mapped last.
     var source: SharedDescriptor?
+    /// What was mapped from it.
+    var segments: [LayoutHolder.Segment] = []
     /// Why it was given up; `nil` while it was not.
     var failure: LayoutStatus?
     /// Access is to end as soon as the last pin has gone.
@@ -36,10 +41,10 @@ final class WindowCore {
         var completion: (Result<Void, Failure>) -> Void
     }
 
-    init(id: LayoutHolder.WindowID, window: Window?, ioMode: IOMode) {
+    init(id: LayoutHolder.WindowID, place: LayoutHolder.Window, window: Window?) {
         self.id = id
+        self.place = place
         self.window = window
-        self.ioMode = ioMode
     }
 
     /// Tells those who wait.

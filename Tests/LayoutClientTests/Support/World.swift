@@ -21,11 +21,14 @@ struct World: Sendable {
         return ""
     }
 
-    func connect(_ adjust: (inout ClientConfiguration) -> Void = { _ in }) async throws -> LayoutClient {
+    func connect(
+        to url: String? = nil,
+        _ adjust: (inout ClientConfiguration) -> Void = { _ in }
+    ) async throws -> LayoutClient {
         var configuration = ClientConfiguration()
         configuration.connectTimeout = .seconds(5)
         adjust(&configuration)
-        return try await LayoutClient.connect(to: self.url, configuration: configuration)
+        return try await LayoutClient.connect(to: url ?? self.url, configuration: configuration)
     }
 
     /// Makes a file of blocks of 4096 bytes, each of which holds its number as bytes.
@@ -112,32 +115,31 @@ func eventually(
 /// Runs a body on a thread of its own, for touches that may wait.
 func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
-        let thread = TestThread { continuation.resume(with: Result { try body() }) }
-        thread.start()
+        startThread { continuation.resume(with: Result { try body() }) }
     }
 }
 
-/// A thread.
-private final class TestThread: Sendable {
-    private let body: @Sendable () -> Void
+/// Starts a thread that nobody waits for.
+func startThread(_ body: @escaping @Sendable () -> Void) {
+    var thread = pthread_t()
+    let work = unsafe Unmanaged.passRetained(ThreadWork(body))
+    let result = unsafe pthread_create(
+        &thread,
+        nil,
+        { argument in
+            if let argument = unsafe argument {
+                unsafe Unmanaged<ThreadWork>.fromOpaque(argument).takeRetainedValue().body()
+            }
+            return nil
+        },
+        unsafe work.toOpaque()
+    )
+    precondition(result == 0, "pthread_create")
+    pthread_detach(thread)
+}
+
+private final class ThreadWork: Sendable {
+    let body: @Sendable () -> Void
 
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-
-    func start() {
-        var thread = pthread_t()
-        let this = unsafe Unmanaged.passRetained(self)
-        let result = unsafe pthread_create(
-            &thread,
-            nil,
-            { argument in
-                if let argument = unsafe argument {
-                    unsafe Unmanaged<TestThread>.fromOpaque(argument).takeRetainedValue().body()
-                }
-                return nil
-            },
-            unsafe this.toOpaque()
-        )
-        precondition(result == 0, "pthread_create")
-        pthread_detach(thread)
-    }
 }
