@@ -28,30 +28,24 @@ final class ChildProcess: Sendable {
 
     deinit {
         kill(self.pid, SIGTERM)
+        // Its output ends when it does; so long it is asked, then it is made to.
+        let deadline = bench_now() + 10_000_000_000
+        while case .byte = self.read(until: deadline) {}
+        if case .nothing = self.read(until: deadline) { kill(self.pid, SIGKILL) }
         var status: CInt = 0
+        while unsafe waitpid(self.pid, &status, 0) < 0, errno == EINTR {}
         close(self.output)
-        for _ in 0..<1000 {
-            if unsafe waitpid(self.pid, &status, WNOHANG) != 0 { return }
-            usleep(10_000)
-        }
-        // Its number is still its own, as nobody has waited for it.
-        kill(self.pid, SIGKILL)
-        unsafe waitpid(self.pid, &status, 0)
     }
 
     private func waitForLine(_ isReady: (String) -> Bool) throws {
         let deadline = bench_now() + 30_000_000_000
         var line: [UInt8] = []
         while true {
-            let now = bench_now()
-            var poller = pollfd(fd: self.output, events: Int16(POLLIN), revents: 0)
-            let milliseconds = now < deadline ? CInt((deadline - now) / 1_000_000) : 0
-            let count = unsafe poll(&poller, 1, milliseconds)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw BenchError("'\(self.name)' did not become ready in 30 seconds") }
-            var byte: UInt8 = 0
-            guard unsafe read(self.output, &byte, 1) == 1 else {
-                throw BenchError("'\(self.name)' ended instead of serving: its message is above")
+            let byte: UInt8
+            switch self.read(until: deadline) {
+            case .byte(let next): byte = next
+            case .end: throw BenchError("'\(self.name)' ended instead of serving: its message is above")
+            case .nothing: throw BenchError("'\(self.name)' did not become ready in 30 seconds")
             }
             guard byte == UInt8(ascii: "\n") else {
                 line.append(byte)
@@ -59,6 +53,26 @@ final class ChildProcess: Sendable {
             }
             if isReady(String(decoding: line, as: UTF8.self)) { return }
             line = []
+        }
+    }
+
+    private enum Output {
+        case byte(UInt8)
+        /// There will be no more.
+        case end
+        /// There was none before the deadline.
+        case nothing
+    }
+
+    private func read(until deadline: UInt64) -> Output {
+        while true {
+            let now = bench_now()
+            var poller = pollfd(fd: self.output, events: Int16(POLLIN), revents: 0)
+            let count = unsafe poll(&poller, 1, now < deadline ? CInt((deadline - now) / 1_000_000) : 0)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return .nothing }
+            var byte: UInt8 = 0
+            return unsafe Glibc.read(self.output, &byte, 1) == 1 ? .byte(byte) : .end
         }
     }
 }
