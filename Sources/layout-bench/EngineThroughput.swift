@@ -9,7 +9,7 @@ struct EngineThroughput: Sendable {
     /// How long a sample should take, at least: less than the scheduler lets a thread run, as a rule.
     private static var nanoseconds: Double { 1_000_000 }
     /// Samples in each round.
-    private static var turns: Int { 8 }
+    private static var turns: Int { 12 }
 
     func run() throws -> Report {
         var report = Report(
@@ -25,6 +25,7 @@ struct EngineThroughput: Sendable {
         try self.measureGrowth(&report)
         report.notes = [
             "a grant and its return are five events: two renewals, LAYOUTGET, its extents, LAYOUTRETURN.",
+            "a punch is with all that belongs to a holder: its grant, its recall and the answer, its return.",
             "the floor of a grant and its return is one insertion into and one removal from a dictionary of 10,000 numbers.",
         ]
         report.load.append(Report.loadAverage)

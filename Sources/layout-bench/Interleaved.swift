@@ -22,9 +22,11 @@ struct Measurement: Hashable, Sendable {
 
 /// Runs series side by side, so that what changes over time (frequency, other programs) is the same for all of them.
 enum Interleaved {
-    /// Measures series in rounds of several turns; every other turn goes through the series backwards, so that none always
-    /// follows the same one.
+    /// Measures series in rounds of several turns.
     ///
+    /// Each turn begins with another series, and the direction changes, so that none profits more than others from what
+    /// the one before it has left in the caches. With a multiple of the number of series as `turns` that holds for each
+    /// round.
     /// - Parameters:
     ///   - series: What is measured.
     ///   - rounds: How many rounds are kept.
@@ -37,12 +39,18 @@ enum Interleaved {
         for round in 0..<warmUps + rounds {
             var values = series.map { _ in [Double]() }
             for turn in 0..<turns {
-                let order = turn.isMultiple(of: 2) ? Array(series.indices) : series.indices.reversed()
-                for index in order { values[index] += try series[index].measure() }
+                for index in Self.order(of: series.count, turn: round * turns + turn) {
+                    values[index] += try series[index].measure()
+                }
             }
             guard round >= warmUps else { continue }
             for index in series.indices { measurements[index].rounds.append(values[index]) }
         }
         return measurements
+    }
+
+    private static func order(of count: Int, turn: Int) -> [Int] {
+        let isForward = (turn / count).isMultiple(of: 2)
+        return (0..<count).map { (turn + (isForward ? $0 : count - $0)) % count }
     }
 }

@@ -27,8 +27,8 @@ struct MemoryAccess: Hashable, Sendable {
 
     var name: String { "\(self.order.rawValue) \(self.kind.rawValue)s, \(self.bytes >> 20) MiB" }
 
-    /// Samples that go through 64 MiB once, in turns.
-    static var turns: Int { 8 }
+    /// Samples in each round.
+    static var turns: Int { 12 }
     /// Accesses in a sample: about a millisecond's, so that the scheduler seldom comes between.
     private var accesses: Int { self.order == .random ? 1 << 18 : 1 << 20 }
 
