@@ -50,8 +50,16 @@ let package = Package(
         // The protocol.
         .systemLibrary(name: "CTIRPC", pkgConfig: "libtirpc", providers: [.apt(["libtirpc-dev"])]),
         .target(name: "CLayoutXDR", dependencies: ["CTIRPC"], cSettings: cSettings),
-        .target(name: "LayoutXDR", dependencies: ["LayoutCore", "CLayoutXDR", "CTIRPC", nioCore], swiftSettings: swiftSettings),
-        .target(name: "ONCRPC", dependencies: ["CTIRPC", "CLinuxFiles", nioCore, nioPosix], swiftSettings: swiftSettings),
+        .target(
+            name: "LayoutXDR",
+            dependencies: ["LayoutCore", "CLayoutXDR", "CTIRPC", nioCore],
+            swiftSettings: swiftSettings
+        ),
+        .target(
+            name: "ONCRPC",
+            dependencies: ["CTIRPC", "CLinuxFiles", nioCore, nioPosix],
+            swiftSettings: swiftSettings
+        ),
 
         // Linux.
         .target(name: "CLinuxFiles", cSettings: cSettings),
@@ -63,7 +71,8 @@ let package = Package(
         .target(
             name: "LayoutServer",
             dependencies: [
-                "LayoutCore", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", nioCore, nioPosix, logging,
+                "LayoutCore", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", nioCore, nioPosix,
+                logging,
             ],
             swiftSettings: swiftSettings
         ),
@@ -77,7 +86,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "layoutd",
-            dependencies: ["LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", argumentParser, lifecycle, unixSignals, logging],
+            dependencies: [
+                "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", argumentParser, lifecycle, unixSignals, logging,
+            ],
             swiftSettings: swiftSettings
         ),
         .executableTarget(
@@ -92,6 +103,20 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        // Examples.
+        .executableTarget(
+            name: "swift-client",
+            dependencies: ["LayoutClient"],
+            path: "Examples/swift-client",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "quickstart-demo",
+            dependencies: ["LayoutClient"],
+            path: "Examples/quickstart-demo",
+            swiftSettings: swiftSettings
+        ),
+
         // Tests.
         .target(
             name: "TestSupport",
@@ -101,8 +126,16 @@ let package = Package(
         ),
         .testTarget(name: "LayoutCoreTests", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "LayoutCore"], swiftSettings: swiftSettings),
-        .testTarget(name: "LeaseEngineTests", dependencies: ["LeaseEngine", "LayoutCore"], swiftSettings: swiftSettings),
-        .testTarget(name: "LayoutHolderTests", dependencies: ["LayoutHolder", "LayoutCore"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "LeaseEngineTests",
+            dependencies: ["LeaseEngine", "LayoutCore"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "LayoutHolderTests",
+            dependencies: ["LayoutHolder", "LayoutCore"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "SimulationTests", dependencies: ["LayoutSimulation"], swiftSettings: swiftSettings),
         .testTarget(
             name: "LayoutXDRTests",
@@ -135,7 +168,8 @@ let package = Package(
         .testTarget(
             name: "LayoutClientTests",
             dependencies: [
-                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "MappedWindows", "TestSupport",
+                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "MappedWindows",
+                "TestSupport",
                 nioCore, nioPosix, logging,
             ],
             swiftSettings: swiftSettings

@@ -77,7 +77,8 @@ __attribute__((noinline)) static void die(int signal, uintptr_t address, uint32_
 }
 
 static const char holds_pin[] =
-    "while it holds a pin: it would wait for itself. Touch only the windows that are pinned, and pin all that is needed "
+    "while it holds a pin: it would wait for itself. Touch only the windows that are pinned, and pin all that is "
+    "needed "
     "in one call. (A pinned window is revoked only when its lease ends before the pin does.)";
 static const char serves_windows[] =
     "and it is the thread that serves the windows: it would wait for itself. Keep it away from window memory.";
@@ -155,7 +156,8 @@ static enum verdict decide(int signal, int code, uintptr_t address, const void *
 
 // MARK: - Passing on
 
-__attribute__((noinline)) static void call_previous(const struct sigaction *previous, int signal, siginfo_t *info, void *context) {
+__attribute__((noinline)) static void call_previous(const struct sigaction *previous, int signal, siginfo_t *info,
+                                                    void *context) {
     // What the kernel would have blocked for the previous handler, we block.
     sigset_t mask = previous->sa_mask, old;
     if (!(previous->sa_flags & SA_NODEFER)) { sigaddset(&mask, signal); }

@@ -23,7 +23,8 @@ int mw_reserve(size_t size, uintptr_t *base, uintptr_t *reservation, size_t *res
     const uintptr_t start = (uintptr_t)memory;
     const uintptr_t aligned = (start + GRANULE - 1) & ~(uintptr_t)(GRANULE - 1);
     const size_t before = aligned - start, after = GRANULE - before;
-    if ((before != 0 && munmap(memory, before) != 0) || (after != 0 && munmap((void *)(aligned + wanted), after) != 0)) {
+    if ((before != 0 && munmap(memory, before) != 0)
+        || (after != 0 && munmap((void *)(aligned + wanted), after) != 0)) {
         const int error = errno;
         munmap(memory, wanted + GRANULE);
         return error;

@@ -9,7 +9,8 @@
 // Waiting for windows, and telling their owner. Everything here but mw_wait_for_attention and mw_next_notice runs in
 // signal handlers: atomics, futex, write(2) and clock_gettime (vDSO) only.
 
-struct mw_counter mw_faults_parked, mw_pins_parked, mw_parked_nanoseconds, mw_spurious, mw_chained, mw_grants, mw_revokes;
+struct mw_counter mw_faults_parked, mw_pins_parked, mw_parked_nanoseconds, mw_spurious, mw_chained;
+struct mw_counter mw_grants, mw_revokes;
 
 static _Atomic uint32_t attention;
 static _Atomic int event_descriptor = -1;

@@ -146,7 +146,8 @@ uint32_t mw_publish_revoked(uint32_t slot) {
 void mw_publish_access(uint32_t slot, bool writable) {
     const uint32_t before = mw_window_word(slot);
     const bool downgrade = (before & MW_WRITABLE) != 0 && !writable;
-    const uint32_t generation = downgrade ? next_generation(before) : before >> MW_GENERATION_SHIFT << MW_GENERATION_SHIFT;
+    const uint32_t generation =
+        downgrade ? next_generation(before) : before >> MW_GENERATION_SHIFT << MW_GENERATION_SHIFT;
     atomic_store(&mw_windows[slot].word, generation | MW_GRANTED | (writable ? MW_WRITABLE : 0));
     mw_wake_waiters(slot);
 }

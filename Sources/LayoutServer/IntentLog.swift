@@ -33,7 +33,9 @@ package struct NoIntentLog: IntentLog {
     /// Makes the log.
     package init() {}
 
+    /// Remembers nothing.
     package func willChange(_ intent: ChangeIntent) throws(LinuxError) {}
 
+    /// Remembers nothing.
     package func didChange(_ intent: ChangeIntent, succeeded: Bool) {}
 }

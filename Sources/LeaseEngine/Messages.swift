@@ -161,6 +161,7 @@ extension LeaseEngine {
 
     /// A holder to be dealt with.
     package struct Fence: Hashable, Sendable {
+        /// What is to be done about it.
         package enum Method: Hashable, Sendable {
             /// Only look whether it can still reach the file.
             case prove

@@ -61,16 +61,25 @@ extension ServerSessions {
         return Creation(result: .success(created), confirmed: id, replaced: replaced)
     }
 
-    /// The smallest channel that every procedure but READ, WRITE and the lists fits through.
-    private static var smallestMessage: UInt32 { 4096 }
+    /// The smallest channels that every procedure but READ, WRITE and the lists fits through (specification R4.2-4).
+    private static let smallestFore = ChannelLimits(
+        maxRequest: 4096,
+        maxResponse: 4096,
+        maxResponseCached: 512,
+        maxSlots: 1
+    )
+    private static let smallestBack = ChannelLimits(
+        maxRequest: 1024,
+        maxResponse: 64,
+        maxResponseCached: 0,
+        maxSlots: 1
+    )
 
     private func refusal(of client: Client, _ fore: ChannelLimits, _ back: ChannelLimits) -> SessionError? {
-        let smallest = min(fore.maxRequest, fore.maxResponse, back.maxRequest, back.maxResponse)
-        guard smallest >= Self.smallestMessage, fore.maxSlots >= 1, back.maxSlots >= 1 else {
-            return SessionError(
-                .tooSmall,
-                "a session needs messages of \(Self.smallestMessage) bytes and one slot each way"
-            )
+        guard fore.holds(Self.smallestFore), back.holds(Self.smallestBack) else {
+            let (least, leastBack) = (Self.smallestFore.maxRequest, Self.smallestBack.maxRequest)
+            let detail = "a session needs messages of \(least) bytes, callbacks of \(leastBack), a slot each way"
+            return SessionError(.tooSmall, detail)
         }
         guard client.sessions.count < self.configuration.sessionsPerClientMax else {
             return SessionError(.resource, "the client has \(client.sessions.count) sessions: destroy one first")

@@ -38,6 +38,12 @@ package struct ChannelLimits: Hashable, Sendable {
         self.maxSlots = maxSlots
     }
 
+    /// Whether every limit is at least that of `other`.
+    func holds(_ other: ChannelLimits) -> Bool {
+        self.maxRequest >= other.maxRequest && self.maxResponse >= other.maxResponse
+            && self.maxResponseCached >= other.maxResponseCached && self.maxSlots >= other.maxSlots
+    }
+
     /// Negotiated down, never up.
     func limited(to other: ChannelLimits) -> ChannelLimits {
         ChannelLimits(
@@ -53,6 +59,9 @@ package struct ChannelLimits: Hashable, Sendable {
 ///
 /// A value without I/O, clock or randomness, like the engine: its owner passes in times, new IDs and verifiers.
 package struct ServerSessions: Hashable, Sendable {
+    /// Limits.
+    ///
+    /// Every table has a bound.
     package struct Configuration: Hashable, Sendable {
         /// The most that a session gets in each direction.
         package var limits = ChannelLimits(

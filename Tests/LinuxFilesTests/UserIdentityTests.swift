@@ -102,13 +102,19 @@ import Testing
         #expect(failure { () throws(LinuxError) in try many.run { () throws(LinuxError) in } }?.status == .invalid)
     }
 
-    @Test(.enabled(if: geteuid() != 0, "root can be anybody"))
-    func othersAreOnlyThemselves() throws {
-        let own = UserIdentity(uid: geteuid(), gid: getegid())
-        #expect(try own.run { () throws(LinuxError) in 5 } == 5)
-        let other = UserIdentity(uid: geteuid() + 1, gid: getegid())
-        let error = failure { () throws(LinuxError) in try other.run { () throws(LinuxError) in } }
-        #expect(error?.status == .notPermitted)
-        #expect(error?.message.contains("run the server as root") == true)
+    /// In a process of its own: root, who can be anybody, becomes nobody there.
+    @Test func othersAreOnlyThemselves() async {
+        await #expect(processExitsWith: .success) {
+            if geteuid() == 0 {
+                try #require(setgid(65534) == 0)
+                try #require(setuid(65534) == 0)
+            }
+            let own = UserIdentity(uid: geteuid(), gid: getegid())
+            #expect(try own.run { () throws(LinuxError) in 5 } == 5)
+            let other = UserIdentity(uid: geteuid() + 1, gid: getegid())
+            let error = failure { () throws(LinuxError) in try other.run { () throws(LinuxError) in } }
+            #expect(error?.status == .notPermitted)
+            #expect(error?.message.contains("run the server as root") == true)
+        }
     }
 }

@@ -61,8 +61,9 @@ int32_t mw_thread_id(void);
 int mw_reserve(size_t size, uintptr_t *base, uintptr_t *reservation, size_t *reserved);
 /// Gives a reservation back, with everything that is mapped in it.
 int mw_unreserve(uintptr_t reservation, size_t reserved);
-/// Maps file bytes, inaccessible and invisible to forked children. `synchronous` asks for MAP_SYNC (EOPNOTSUPP without DAX).
-/// `set_apart` keeps the kernel from merging the mapping with a neighbour that is not (by leaving it out of core dumps).
+/// Maps file bytes, inaccessible and invisible to forked children. `synchronous` asks for MAP_SYNC (EOPNOTSUPP without
+/// DAX). `set_apart` keeps the kernel from merging the mapping with a neighbour that is not (by leaving it out of core
+/// dumps).
 int mw_map_file(
     uintptr_t address, size_t length, int descriptor, int64_t offset, bool synchronous, bool set_apart);
 /// Maps inaccessible memory that reads as zero once it is made readable. Drops what was mapped there.

@@ -51,8 +51,11 @@ struct MarkedFile {
     }
 
     /// Moves pages: a block or three inserted somewhere among the marked pages, or a filler page there taken out.
-    mutating func shift(_ file: LayoutFile) async throws {
-        let (first, last) = (self.places[0], self.places[Self.pages - 1])
+    ///
+    /// Always below `end`, a file offset: so that a window that ends there is affected.
+    mutating func shift(_ file: LayoutFile, below end: UInt64 = .max) async throws {
+        let first = self.places[0]
+        let last = min(self.places[Self.pages - 1], Int(clamping: end / Self.pageSize) - 1)
         if self.total > 160 || self.below(2) == 0, let filler = self.filler(from: first, to: last) {
             let offset = UInt64(filler) * Self.pageSize
             try await file.collapseRange(offset..<(offset + Self.pageSize))

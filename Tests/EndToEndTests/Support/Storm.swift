@@ -26,8 +26,8 @@ final class Storm: Sendable {
 
     private let stops = Atomic<Bool>(false)
     private let misplaced = Atomic<UInt64>(0)
-    /// Increments by thread and marked page.
-    private let counts = Mutex<[[UInt64]]>([])
+    /// Each thread and its increments by marked page.
+    private let counts = Mutex<[(thread: Int, pages: [UInt64])]>([])
     private let threads = Mutex<[KernelThread]>([])
 
     /// One pass of a thread: `visit` gets the thread, a random number, and where to note an increment.
@@ -48,14 +48,11 @@ final class Storm: Sendable {
                     }
                 }
                 let result = counts
-                self.counts.withLock { $0.append(result) }
-                self.order.withLock { $0.append(thread) }
+                self.counts.withLock { $0.append((thread, result)) }
             }
             self.threads.withLock { $0.append(started) }
         }
     }
-
-    private let order = Mutex<[Int]>([])
 
     /// Ends the threads and compares what they counted with what is in the file.
     func finish(_ file: MarkedFile) throws -> Outcome {
@@ -64,13 +61,13 @@ final class Storm: Sendable {
         for thread in threads { thread.join() }
         var outcome = Outcome()
         outcome.misplaced = self.misplaced.load(ordering: .relaxed)
-        let (counts, order) = (self.counts.withLock { $0 }, self.order.withLock { $0 })
+        let counts = self.counts.withLock { $0 }
         for page in 0..<MarkedFile.pages {
             let words = try file.words(of: page)
             let name = MarkedFile.mark + UInt64(page)
             if words[0] != name || words[511] != name { outcome.misplaced += 1 }
-            for (index, thread) in order.enumerated() {
-                let (counted, found) = (counts[index][page], words[1 + thread])
+            for (thread, pages) in counts {
+                let (counted, found) = (pages[page], words[1 + thread])
                 outcome.increments += counted
                 if counted > found { outcome.lost += counted - found } else { outcome.extra += found - counted }
             }
