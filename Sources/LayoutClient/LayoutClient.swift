@@ -53,7 +53,7 @@ public final class LayoutClient: Sendable {
         guard getpid() == self.process else { return }
         let (core, group) = (self.core, self.group)
         core.eventLoop.execute {
-            core.value.close { group.shutdownGracefully { _ in } }
+            core.value.close({}, threadsEnded: { group.shutdownGracefully { _ in } })
         }
     }
 
@@ -114,7 +114,9 @@ public final class LayoutClient: Sendable {
         guard getpid() == self.process, !self.isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         let core = self.core
         await withCheckedContinuation { continuation in
-            core.eventLoop.execute { core.value.close { continuation.resume() } }
+            core.eventLoop.execute {
+                core.value.close({ continuation.resume() }, threadsEnded: {})
+            }
         }
     }
 

@@ -158,7 +158,7 @@ extension LayoutFile {
         let wait = self.client.wait(nil)
         let file = self.core
         let timeout = wait + self.client.configuration.answerTimeout * 2
-        let result: WriteResult = try await self.client.perform(attempt) { _, completion in
+        let result: WriteResult = try await self.client.perform(attempt) { core, completion in
             let file = file.value
             let request = { (handle: FileHandle) in
                 Request.write(
@@ -167,7 +167,7 @@ extension LayoutFile {
                         offset: offset,
                         isStable: false,
                         waitMilliseconds: wait.wholeMilliseconds,
-                        data: data
+                        data: Array(data.prefix(core.link.writeSizeMax))
                     )
                 )
             }

@@ -23,7 +23,9 @@ extension LayoutHolder {
             return
         }
         if recall.stateID.other == self.stateID.other { self.learn(recall.stateID) }
-        guard self.held.overlaps(recall.range, recall.ioMode) else {
+        // What it asks for may be in a grant whose reply is still on its way, behind replies to later calls: with a LAYOUTGET
+        // outstanding it is given back all the same, and the grant is void there (specification R6.3-4, R6.5-7, R6.5-8).
+        guard self.held.overlaps(recall.range, recall.ioMode) || !self.gets.isEmpty else {
             actions.append(.answerRecall(recall.id, .noMatchingLayout))
             return
         }

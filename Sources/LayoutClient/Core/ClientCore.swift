@@ -238,8 +238,15 @@ final class ClientCore {
     // MARK: The end
 
     /// Gives everything back, says goodbye if the server can be reached, and ends.
-    func close(_ completion: @escaping () -> Void) {
-        guard !self.isClosing else { return completion() }
+    ///
+    /// - Parameters:
+    ///   - completion: Called on the loop when that is over, at once if it was done before.
+    ///   - threadsEnded: Called on some thread when nothing will be put on the loop any more.
+    func close(_ completion: @escaping () -> Void, threadsEnded: @escaping @Sendable () -> Void) {
+        guard !self.isClosing else {
+            completion()
+            return self.mapper.shutDown(threadsEnded)
+        }
         self.isClosing = true
         self.ticker?.cancel()
         self.hasLease = false
@@ -254,7 +261,7 @@ final class ClientCore {
             self.link.close()
             for file in self.files.values { file.tellReturnWaiters() }
             self.events.finish()
-            self.mapper.shutDown()
+            self.mapper.shutDown(threadsEnded)
             self.files = [:]
             completion()
         }

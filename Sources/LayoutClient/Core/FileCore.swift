@@ -9,7 +9,8 @@ import NIOCore
 ///
 /// Events are handled one after the other; the actions of one are carried out before the next is looked at.
 final class FileCore {
-    unowned let client: ClientCore
+    /// Refers back to this file until the client is closed.
+    let client: ClientCore
     /// What the server calls it, in this life of the server.
     var handle: FileHandle
     var resolution = Resolution.resolved

@@ -25,11 +25,14 @@ final class Mapper: Sendable {
     /// Runs a job that waits for storage.
     func flush(_ job: @escaping @Sendable () -> Void) { self.flushing.submit { _ in job() } }
 
-    /// Ends the threads when the jobs given so far are done.
-    func shutDown() {
+    /// Ends the threads when the jobs given so far are done, then calls `completion` on some thread.
+    func shutDown(_ completion: @escaping @Sendable () -> Void) {
         self.mapping.submit { [mapping, flushing] _ in
-            mapping.shutdownGracefully { _ in }
-            flushing.shutdownGracefully { _ in }
+            flushing.submit { _ in
+                mapping.shutdownGracefully { _ in
+                    flushing.shutdownGracefully { _ in completion() }
+                }
+            }
         }
     }
 }

@@ -42,6 +42,12 @@ extension SessionLink {
         self.sendQueued()
     }
 
+    /// Bytes of data in a WRITE: what the session's requests hold besides the other arguments.
+    var writeSizeMax: Int {
+        let request = self.session.map { Int($0.fore.maxRequest) } ?? ProtocolLimits.io
+        return max(1, min(ProtocolLimits.io, request - 256))
+    }
+
     /// The caller stops waiting.
     ///
     /// A call that was sent keeps its slot until it is answered.
