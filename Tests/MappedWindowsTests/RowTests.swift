@@ -13,9 +13,11 @@ extension WindowTests {
             for index in 0..<5 { file.write([UInt8(index + 1)], at: index << 20) }
             let windows = try Window.row(size: size, part: 2 << 20)
             #expect(windows.map { $0.size } == [2 << 20, 2 << 20, 1 << 20])
+            let start = unsafe UInt(bitPattern: windows[0].base)
             var offset = 0
             for window in windows {
-                #expect(UInt(bitPattern: window.base) == UInt(bitPattern: windows[0].base) + UInt(offset))
+                let address = unsafe UInt(bitPattern: window.base)
+                #expect(address == start + UInt(offset))
                 let segment = WindowSegment(
                     windowOffset: 0,
                     length: window.size,
@@ -28,7 +30,7 @@ extension WindowTests {
             }
             let row = windows[0].shared
             #expect((0..<5).map { row.byte($0 << 20) } == [1, 2, 3, 4, 5])
-            #expect(try Self.mappings(from: windows[0].base, size: size) == 3)
+            #expect(try Self.mappings(from: start, size: size) == 3)
 
             windows[1].revoke()
             #expect((row.byte(0), row.byte(4 << 20)) == (1, 5))
@@ -39,9 +41,8 @@ extension WindowTests {
         }
 
         /// How many mappings of the process lie in a range of addresses.
-        private static func mappings(from base: UnsafeMutableRawPointer, size: Int) throws -> Int {
-            let start = UInt(bitPattern: base)
-            let list = try #require(unsafe fopen("/proc/self/maps", "r"))
+        private static func mappings(from start: UInt, size: Int) throws -> Int {
+            let list = unsafe try #require(unsafe fopen("/proc/self/maps", "r"))
             defer { unsafe fclose(list) }
             var count = 0
             var line = [CChar](repeating: 0, count: 1024)
