@@ -160,7 +160,7 @@ extension LayoutClient {
         let pins = PinScope.windows(of: self)
         let _: Bool = try await self.perform(attempt) { [handle] core, completion in
             let send = { (ended: @escaping (Result<Response, Failure>) -> Void) in
-                core.link.submit(request, loss: .once, timeout: timeout, wait: wait) { result in
+                core.link.submit(request, loss: .once, kind: .waiting, timeout: timeout, wait: wait) { result in
                     ended(result)
                     completion(result.map { _ in true })
                 }

@@ -77,7 +77,7 @@ public final class LayoutClient: Sendable {
         let hub = RecallEventHub(capacity: configuration.recallEventsMax, counters: counters)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
-        let result: Result<NIOLoopBound<ClientCore>, Failure> = await withCheckedContinuation { continuation in
+        let (core, failure): (NIOLoopBound<ClientCore>, Failure?) = await withCheckedContinuation { continuation in
             loop.execute {
                 let core = ClientCore(
                     loop: loop,
@@ -88,23 +88,26 @@ public final class LayoutClient: Sendable {
                     events: hub
                 )
                 let bound = NIOLoopBound(core, eventLoop: loop)
-                core.link.start { result in continuation.resume(returning: result.map { bound }) }
+                core.link.start { result in
+                    if case .failure(let failure) = result {
+                        continuation.resume(returning: (bound, failure))
+                    } else {
+                        continuation.resume(returning: (bound, nil))
+                    }
+                }
             }
         }
-        switch result {
-        case .success(let core):
-            return LayoutClient(
-                url: url,
-                configuration: configuration,
-                group: group,
-                core: core,
-                counters: counters,
-                hub: hub
-            )
-        case .failure(let failure):
-            group.shutdownGracefully { _ in }
-            throw LayoutError(failure, attempt: "connect to \(url)")
-        }
+        // From here on the end of the client ends its threads, also where it is not returned.
+        let client = LayoutClient(
+            url: url,
+            configuration: configuration,
+            group: group,
+            core: core,
+            counters: counters,
+            hub: hub
+        )
+        if let failure { throw LayoutError(failure, attempt: "connect to \(url)") }
+        return client
     }
 
     /// Gives all layouts back and ends the session.

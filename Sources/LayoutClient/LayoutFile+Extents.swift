@@ -14,9 +14,8 @@ extension LayoutFile {
     public func extents(_ range: Range<UInt64>) async throws(LayoutError) -> [Extent] {
         let attempt = "read the extents of \(range) of '\(self.path)'"
         try self.checkOpen(attempt)
-        let size = try await self.size
         let attributes = try await self.attributes()
-        let end = min(range.upperBound, size)
+        let end = min(range.upperBound, attributes.size)
         guard range.lowerBound < end, let bytes = ByteRange(range.lowerBound, end) else { return [] }
         let rounded = bytes.roundedOut(to: UInt64(max(attributes.blockSize, 1)))
         // A recall can come between the grant and the look; then the answer is not used.

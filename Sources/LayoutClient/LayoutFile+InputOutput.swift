@@ -224,13 +224,19 @@ extension LayoutFile {
                 switch Self.access(window, ioMode, body) {
                 case .done(let count): return count
                 case .disturbed: continue
-                case .failed: self.windows.remove(window, key)
+                case .failed: self.discard(window, key)
                 case .closed: break
                 }
             }
             guard try await self.prepareWindow(key) else { return nil }
         }
         return nil
+    }
+
+    private func discard(_ window: CachedWindow, _ key: WindowCache.Key) {
+        self.windows.remove(window, key)
+        let file = self.core
+        self.client.post { _ in file.value.removeWindow(window.id) }
     }
 
     private enum Access {

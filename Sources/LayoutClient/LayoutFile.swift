@@ -138,7 +138,7 @@ extension FileCore {
     func closed(_ windows: [LayoutHolder.WindowID]) {
         for id in windows { self.removeWindow(id) }
         self.openCount -= 1
-        if self.openCount == 0 { self.handle(.returnAllWanted) }
+        self.returnIfUnused()
         self.client.fileChanged(self)
     }
 

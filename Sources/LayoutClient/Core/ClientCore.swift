@@ -106,7 +106,7 @@ final class ClientCore {
         self.link.submit(
             .getDeviceInfo(device),
             loss: .repeatable,
-            isUrgent: true,
+            kind: .urgent,
             timeout: self.configuration.answerTimeout
         ) { [self] result in
             let info = result.flatMap { response -> Result<DeviceInfo, Failure> in
@@ -139,7 +139,7 @@ final class ClientCore {
         self.link.submit(
             .layoutReturn(.everything),
             loss: .sessionBound,
-            isUrgent: true,
+            kind: .urgent,
             timeout: self.configuration.answerTimeout * 2
         ) { [self] result in
             guard case .sent(let again) = self.debt else { return }
@@ -199,7 +199,7 @@ final class ClientCore {
         self.link.submit(
             .sequence,
             loss: .sessionBound,
-            isUrgent: true,
+            kind: .urgent,
             timeout: lease,
             answerTimeout: max(lease / 3, .milliseconds(500))
         ) { _ in }
@@ -221,7 +221,7 @@ final class ClientCore {
         self.link.submit(
             .layoutReturn(.everything),
             loss: .sessionBound,
-            isUrgent: true,
+            kind: .urgent,
             timeout: self.configuration.answerTimeout
         ) { _ in }
     }
@@ -267,7 +267,7 @@ final class ClientCore {
         }
         guard self.link.connection != nil else { return finish() }
         self.link.after(.seconds(2)) { _ in finish() }
-        self.link.submit(.layoutReturn(.everything), loss: .sessionBound, isUrgent: true, timeout: .seconds(1)) { _ in
+        self.link.submit(.layoutReturn(.everything), loss: .sessionBound, kind: .urgent, timeout: .seconds(1)) { _ in
             self.link.sayGoodbye(finish)
         }
     }

@@ -17,7 +17,7 @@ extension FileCore {
 
     /// Makes a call that names the file.
     ///
-    /// As of ``SessionLink/submit(_:loss:isUrgent:timeout:wait:answerTimeout:completion:)``. A call that was refused because the
+    /// As of ``SessionLink/submit(_:loss:kind:timeout:wait:answerTimeout:completion:)``. A call that was refused because the
     /// handle is one of the server's earlier life was not executed, and is made again with the new one.
     func submit(
         loss: SessionCall.Loss,
@@ -32,7 +32,14 @@ extension FileCore {
             case .success(let found): handle = found
             case .failure(let failure): return completion(.failure(failure))
             }
-            self.client.link.submit(request(handle), loss: loss, timeout: timeout, wait: wait) { [self] result in
+            let kind: SessionCall.Kind = wait > .zero ? .waiting : .ordinary
+            self.client.link.submit(
+                request(handle),
+                loss: loss,
+                kind: kind,
+                timeout: timeout,
+                wait: wait
+            ) { [self] result in
                 if case .failure(let failure) = result, failure.status == .badHandle, !self.isCurrent(handle) {
                     return self.submit(loss: loss, timeout: timeout, wait: wait, request, completion: completion)
                 }

@@ -68,6 +68,7 @@ extension FileCore {
         self.client.link.submit(
             .layoutGet(arguments),
             loss: .sessionBound,
+            kind: .waiting,
             timeout: wait + self.client.configuration.answerTimeout * 2,
             wait: wait
         ) { [self] result in
@@ -308,7 +309,7 @@ extension FileCore {
         self.client.link.submit(
             .layoutReturn(arguments),
             loss: .sessionBound,
-            isUrgent: true,
+            kind: .urgent,
             timeout: timeout,
             completion: completion
         )

@@ -38,9 +38,17 @@ extension FileCore {
     private func releaseIfUnused(_ window: WindowCore) {
         guard window.isRemoved, !window.isOpen, !window.isDraining, self.windows.removeValue(forKey: window.id) != nil
         else { return }
-        guard let memory = window.window else { return }
-        self.client.watcher?.remove(memory)
-        self.client.mapper.map { memory.release() }
+        if let memory = window.window {
+            self.client.watcher?.remove(memory)
+            self.client.mapper.map { memory.release() }
+        }
+        self.returnIfUnused()
+    }
+
+    /// Gives everything back when neither a ``LayoutFile`` nor a window is left.
+    func returnIfUnused() {
+        guard self.openCount == 0, self.windows.isEmpty else { return }
+        self.handle(.returnAllWanted)
     }
 
     // MARK: Giving access

@@ -17,11 +17,20 @@ final class SessionCall {
         case sessionBound
     }
 
+    /// Which slots it may take.
+    enum Kind: Hashable, Sendable {
+        /// All, also those that are kept free for returns and renewals (R6.4-16).
+        case urgent
+        /// All but two.
+        case ordinary
+        /// It may wait for other clients: so many of its kind may be under way that others still find a slot.
+        case waiting
+    }
+
     let request: Request
     let procedure: Procedure
     let loss: Loss
-    /// Whether it may use the slots that are kept free for returns and renewals (R6.4-16).
-    let isUrgent: Bool
+    let kind: Kind
     /// When the caller stops waiting.
     let deadline: Instant
     /// How long one copy may go without an answer before the connection is given up.
@@ -41,7 +50,7 @@ final class SessionCall {
     init(
         _ request: Request,
         loss: Loss,
-        isUrgent: Bool,
+        kind: Kind,
         deadline: Instant,
         answerTimeout: Duration,
         completion: @escaping (Result<Response, Failure>) -> Void
@@ -49,7 +58,7 @@ final class SessionCall {
         self.request = request
         self.procedure = LayoutCodec.procedure(of: request)
         self.loss = loss
-        self.isUrgent = isUrgent
+        self.kind = kind
         self.deadline = deadline
         self.answerTimeout = answerTimeout
         self.completion = completion

@@ -12,7 +12,7 @@ extension SessionLink {
     /// - Parameters:
     ///   - request: What to ask for.
     ///   - loss: What becomes of it if the session is lost.
-    ///   - isUrgent: Whether it may take one of the last two slots, which others leave free.
+    ///   - kind: Which slots it may take.
     ///   - timeout: When `completion` is called at the latest.
     ///   - wait: How long the server may let the call wait for others.
     ///   - answerTimeout: How long a copy may go without an answer before the connection is given up; by default `wait` and
@@ -21,7 +21,7 @@ extension SessionLink {
     func submit(
         _ request: Request,
         loss: SessionCall.Loss,
-        isUrgent: Bool = false,
+        kind: SessionCall.Kind = .ordinary,
         timeout: Duration,
         wait: Duration = .zero,
         answerTimeout: Duration? = nil,
@@ -32,13 +32,13 @@ extension SessionLink {
         let call = SessionCall(
             request,
             loss: loss,
-            isUrgent: isUrgent,
+            kind: kind,
             deadline: Host.now.advanced(by: timeout),
             answerTimeout: answerTimeout ?? (wait + self.configuration.answerTimeout),
             completion: completion
         )
         call.timer = self.after(timeout) { $0.timedOut(call) }
-        if isUrgent { self.urgentQueue.append(call) } else { self.queue.append(call) }
+        self.queues[kind, default: []].append(call)
         self.sendQueued()
     }
 
@@ -53,8 +53,7 @@ extension SessionLink {
     /// A call that was sent keeps its slot until it is answered.
     private func timedOut(_ call: SessionCall) {
         if call.ticket == nil {
-            self.queue.removeAll { $0 === call }
-            self.urgentQueue.removeAll { $0 === call }
+            self.queues[call.kind]?.removeAll { $0 === call }
         }
         let detail = self.connection == nil ? self.lastFailure.detail : "the server has not answered in time"
         call.complete(.failure(call.failure(Failure(self.connection == nil ? .unreachable : .timedOut, detail))))
@@ -62,15 +61,20 @@ extension SessionLink {
 
     /// Sends what waits for a slot, as far as there are slots.
     func sendQueued() {
-        guard self.connection != nil, let session = self.session else { return }
-        let reserve = session.slots.count > 2 ? 2 : 0
-        while !self.urgentQueue.isEmpty, let ticket = self.session?.slots.take() {
-            self.begin(self.urgentQueue.removeFirst(), ticket)
-        }
-        while !self.queue.isEmpty, let free = self.session?.slots.freeCount, free > reserve,
+        guard self.connection != nil, let count = self.session?.slots.count else { return }
+        self.send(.urgent, leaving: 0)
+        self.send(.ordinary, leaving: count > 2 ? 2 : 0)
+        let others = count > 3 ? 2 + (count - 2) / 4 : 0
+        self.send(.waiting, leaving: max(others, count > 2 ? 2 : 0))
+    }
+
+    /// Sends calls of one kind as long as more than `reserve` slots are free.
+    private func send(_ kind: SessionCall.Kind, leaving reserve: Int) {
+        while let call = self.queues[kind]?.first, let free = self.session?.slots.freeCount, free > reserve,
             let ticket = self.session?.slots.take()
         {
-            self.begin(self.queue.removeFirst(), ticket)
+            self.queues[kind]?.removeFirst()
+            self.begin(call, ticket)
         }
     }
 
@@ -221,13 +225,12 @@ extension SessionLink {
                 continue
             }
             call.firstSent = nil
-            if call.isUrgent { self.urgentQueue.append(call) } else { self.queue.append(call) }
+            self.queues[call.kind, default: []].append(call)
         }
         // What waits in the queue for this session alone ends too.
-        for call in self.urgentQueue + self.queue where call.loss == .sessionBound {
+        for call in self.queues.values.flatMap({ $0 }) where call.loss == .sessionBound {
             call.complete(.failure(failure))
         }
-        self.urgentQueue.removeAll { !$0.isAwaited }
-        self.queue.removeAll { !$0.isAwaited }
+        self.queues = self.queues.mapValues { $0.filter { $0.isAwaited } }
     }
 }

@@ -70,9 +70,8 @@ final class SessionLink {
     var session: Session?
     /// Calls by slot.
     var sent: [UInt32: SessionCall] = [:]
-    /// Calls that wait for a slot, urgent ones first.
-    var urgentQueue: [SessionCall] = []
-    var queue: [SessionCall] = []
+    /// Calls that wait for a slot.
+    var queues: [SessionCall.Kind: [SessionCall]] = [:]
     var lastCopy: UInt64 = 0
     /// When the lease was last begun, and what the server announced.
     var lease = LeaseClock()
@@ -165,10 +164,9 @@ final class SessionLink {
 
     /// Ends all calls, whether they were sent or not.
     func failEverything(_ failure: Failure) {
-        let calls = self.sent.values.map { $0 } + self.urgentQueue + self.queue
+        let calls = self.sent.values.map { $0 } + self.queues.values.flatMap { $0 }
         self.sent = [:]
-        self.urgentQueue = []
-        self.queue = []
+        self.queues = [:]
         for call in calls { call.complete(.failure(call.failure(failure))) }
     }
 }
