@@ -177,9 +177,7 @@ extension LayoutService {
 
     /// Shifts that the reply has to carry, as far as can be foreseen.
     private func shiftsExpected(_ file: FileID, since epoch: UInt64) -> Int {
-        guard epoch != 0 else { return 0 }
-        let now = self.engine.epoch(of: file)
-        return now > epoch ? Int(min(now - epoch, UInt64(ProtocolLimits.shifts))) : 0
+        self.engine.shifts(of: file, since: epoch)?.count ?? 0
     }
 
     /// The answer from what is remembered, without a system call; `nil` if not all of it is.

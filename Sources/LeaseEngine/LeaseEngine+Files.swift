@@ -81,7 +81,7 @@ extension LeaseEngine {
     /// The shifts of a file after the epoch that a caller knows, oldest first.
     ///
     /// `nil` if they are forgotten. A caller that knows no epoch (0) has nothing to follow and gets an empty list.
-    func shifts(of file: FileID, since epoch: UInt64) -> [LoggedShift]? {
+    package func shifts(of file: FileID, since epoch: UInt64) -> [LoggedShift]? {
         guard epoch != 0 else { return [] }
         guard let state = self.files[file] else { return nil }
         if epoch == state.epoch { return [] }

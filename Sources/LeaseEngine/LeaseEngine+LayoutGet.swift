@@ -223,6 +223,8 @@ extension LeaseEngine {
     /// Adds a segment to a holder, over its old ones: read-write parts stay read-write, neighbours that are alike merge.
     mutating func add(_ segment: Segment, _ range: ByteRange, to holder: HolderID) {
         guard let file = self.holders[holder]?.file, let segments = self.holders[holder]?.segments else { return }
+        // Asking again for what is held is common, and changes nothing.
+        if segments.contains(in: range, where: { $0.range.contains(range) && $0.value.includes(segment) }) { return }
         var pieces: [(range: ByteRange, segment: Segment)] = []
         var next = range.lowerBound
         // One byte on either side, to find neighbours to merge with.

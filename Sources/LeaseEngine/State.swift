@@ -27,6 +27,12 @@ extension LeaseEngine {
         var isExclusive: Bool
         var grantedAt: Instant
 
+        /// Whether a grant of `other` over this segment changes nothing.
+        func includes(_ other: Segment) -> Bool {
+            (self.ioMode == .readWrite || other.ioMode == .read) && (self.breaksOnWrite || !other.breaksOnWrite)
+                && (self.isExclusive || !other.isExclusive)
+        }
+
         /// Whether two neighbours can be one segment.
         func isLike(_ other: Segment) -> Bool {
             self.ioMode == other.ioMode && self.breaksOnWrite == other.breaksOnWrite
