@@ -27,6 +27,7 @@ let package = Package(
         .library(name: "LayoutClient", targets: ["LayoutClient"]),
         .executable(name: "layoutd", targets: ["layoutd"]),
         .executable(name: "layoutctl", targets: ["layoutctl"]),
+        .executable(name: "layout-bench", targets: ["layout-bench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -100,6 +101,15 @@ let package = Package(
         .executableTarget(
             name: "layout-sim",
             dependencies: ["LayoutSimulation", argumentParser],
+            swiftSettings: swiftSettings
+        ),
+        .target(name: "CBenchPeer", dependencies: ["CTIRPC"], cSettings: cSettings),
+        .executableTarget(
+            name: "layout-bench",
+            dependencies: [
+                "CBenchPeer", "LayoutClient", "LayoutCore", "LayoutXDR", "LeaseEngine", "LinuxFiles", "MappedWindows",
+                "Sessions", nioCore, argumentParser,
+            ],
             swiftSettings: swiftSettings
         ),
 

@@ -47,6 +47,8 @@ final class Director {
         }
         let summaries = try await self.stopClients()
         try self.compareFile()
+        print("\nlayoutctl counters:")
+        try self.layoutctl(["counters"])
         return self.judge(summaries)
     }
 
@@ -150,10 +152,15 @@ final class Director {
             case .zero(let offset, let length): ["zero"] + arguments(offset, length)
             case .truncate(let size): ["truncate", file, "--size", "\(size)"]
             }
+        try self.layoutctl(words)
+    }
+
+    /// Runs the shell's tool, as a person would.
+    private func layoutctl(_ words: [String]) throws {
+        fflush(nil)
         let tool = Process()
         tool.executableURL = self.places.programs.appending(path: "layoutctl")
         tool.arguments = [words[0], "--server", self.places.server] + words.dropFirst()
-        tool.standardOutput = FileHandle.nullDevice
         try tool.run()
         tool.waitUntilExit()
         guard tool.terminationStatus == 0 else {

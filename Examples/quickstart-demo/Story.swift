@@ -15,18 +15,18 @@ struct Story {
     /// Lays windows and changes out over a file.
     ///
     /// - Parameters:
-    ///   - size: Of the file; at least 64 blocks, so that everything has its own place.
+    ///   - size: Of the file; at least 128 blocks, so that everything has its own place.
     ///   - block: The unit of inserts and collapses, a power of two.
     ///   - rounds: How often the changes are gone through, with other places each time.
     /// - Throws: ``DemoError`` if the file is too small.
     init(size: UInt64, block: UInt64, rounds: Int) throws {
         let eighth = size / 8 / block * block
-        guard eighth >= 8 * block else {
-            throw DemoError("the file has \(size) bytes; take one of at least \(64 * block), with room for windows")
+        guard eighth >= 16 * block else {
+            throw DemoError("the file has \(size) bytes; take one of at least \(128 * block), with room for windows")
         }
         // A window is an eighth of the file at most; inserted and collapsed is a part of that.
-        let width = min(eighth, max(16 << 20, 8 * block) / block * block)
-        let unit = width / 8 / block * block
+        let width = min(eighth, max(16 << 20, 16 * block) / block * block)
+        let unit = width / 16 / block * block
         let content = 4 * eighth..<4 * eighth + width
         let front = eighth..<eighth + width
         let tail = (size - width) / block * block..<size
@@ -36,7 +36,8 @@ struct Story {
         ]
         let both = ["one", "two"]
         self.steps = (0..<UInt64(rounds)).flatMap { round -> [Step] in
-            let place = front.lowerBound + round % 4 * unit
+            // Each round leaves two units of zeros, and the next one goes on behind them.
+            let place = front.lowerBound + round % 5 * 2 * unit
             // Not at the beginning of a block: so its last block is still mapped when the file grows again.
             let short = tail.lowerBound + width / 2 / block * block + block / 2
             return [
@@ -53,7 +54,7 @@ struct Story {
                 ),
                 Step(
                     what: "zero the middle of a window of client two",
-                    operation: .zero(offset: tail.lowerBound + 2 * unit, length: unit),
+                    operation: .zero(offset: tail.lowerBound + (2 + round % 5) * unit, length: unit),
                     recalls: ["two"]
                 ),
                 Step(

@@ -154,6 +154,7 @@ package final class LayoutServer: Sendable {
         _ descriptorSocketPath: String
     ) throws -> LayoutService.Parts {
         let export = try ExportRoot(path: configuration.exportPath)
+        try export.claim()
         let random = try Host.randomOpaque16()
         return LayoutService.Parts(
             configuration: configuration,
@@ -211,7 +212,10 @@ package final class LayoutServer: Sendable {
         let socket = self.descriptorSocket
         try? await self.pools[0].runIfActive { socket.stop() }
         for pool in self.pools { try? await pool.shutdownGracefully() }
-        try? await eventLoop.submit { service.value.end() }.get()
+        try? await eventLoop.submit {
+            service.value.end()
+            service.value.export.disclaim()
+        }.get()
         try? await self.group.shutdownGracefully()
     }
 

@@ -127,7 +127,7 @@ package struct Simulation {
     let options: Options
     var random: SeededGenerator
     var now = Instant(nanoseconds: 1_000_000_000)
-    var queue = EventQueue<Event>()
+    var queue = TimedQueue<Event>()
     var engine: LeaseEngine
     var disks: [SimulatedDisk] = []
     /// Stamps that were punched out, zeroed or cut off, and stamps that a store replaced.

@@ -195,7 +195,7 @@ extension LeaseEngine {
         let detail: String
         if change.outstanding > 0 {
             let names = self.waitsFor(id).prefix(4).map { "\($0.rawValue)" }.joined(separator: ", ")
-            detail = "nothing was done: \(change.outstanding) recalls are not answered, by client \(names); try again"
+            detail = "nothing was done: recalled layouts are not back yet, from client \(names); try again"
         } else {
             detail = "nothing was done: earlier calls on the same bytes have not ended; try again"
         }

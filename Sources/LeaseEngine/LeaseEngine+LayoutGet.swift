@@ -238,7 +238,10 @@ extension LeaseEngine {
             if let overlap {
                 if let gap = ByteRange(next, overlap.lowerBound) { pieces.append((gap, segment)) }
                 var merged = segment
+                // What was granted stays, until it is returned (specification R6.1-10, R6.1-12).
                 if element.value.ioMode == .readWrite { merged.ioMode = .readWrite }
+                merged.breaksOnWrite = segment.breaksOnWrite || element.value.breaksOnWrite
+                merged.isExclusive = segment.isExclusive || element.value.isExclusive
                 pieces.append((overlap, merged))
                 next = overlap.upperBound
             }

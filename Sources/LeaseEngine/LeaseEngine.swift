@@ -23,7 +23,7 @@ package struct LeaseEngine: Hashable, Sendable {
     var recalls: [RecallID: RecallInFlight] = [:]
     /// Which file a LAYOUTGET that waits or reads extents is queued on.
     var fileOfCall: [CallID: FileID] = [:]
-    var deadlines = DeadlineQueue()
+    var deadlines = TimedQueue<Deadline>()
     var lastHolderNumber: UInt64 = 0
     var lastRecallNumber: UInt64 = 0
     var layoutCount = 0

@@ -86,6 +86,24 @@ import Testing
         }
     }
 
+    @Test func `a second server on the same directory is refused, and a later one is not`() async throws {
+        let directory = try TestFileSystem.plain.makeDirectory()
+        let sockets = try TestDirectory()
+        func start(_ name: String) async throws -> LayoutServer {
+            let configuration = ServerConfiguration(
+                exportPath: directory.path,
+                addresses: [.unix(path: sockets.file(name))]
+            )
+            return try await LayoutServer.start(configuration)
+        }
+        let first = try await start("first")
+        let refusal = await #expect(throws: LinuxError.self) { _ = try await start("second") }
+        #expect(refusal?.status == .exists)
+        await first.stop()
+        let third = try await start("third")
+        await third.stop()
+    }
+
     @Test func `a change that cannot succeed recalls nobody`() async throws {
         try await withServer(on: .plain) { server, _ in
             let holder = try await WireClient.connect(server.addresses[0], .init("holder"))

@@ -30,6 +30,10 @@ enum ImportMap {
             "UnixSignals",
         ]),
         "layoutctl": Self.system.union(["LayoutClient", "LayoutCore", "LayoutXDR", "ArgumentParser", "Logging"]),
+        "layout-bench": Self.system.union([
+            "ArgumentParser", "CBenchPeer", "LayoutClient", "LayoutCore", "LayoutXDR", "LeaseEngine", "LinuxFiles",
+            "MappedWindows", "NIOCore", "Sessions",
+        ]),
         "layout-sim": Self.system.union(["LayoutSimulation", "ArgumentParser"]),
         // Examples see what everybody sees.
         "quickstart-demo": ["LayoutClient", "Foundation", "Synchronization"],

@@ -33,7 +33,9 @@ enum Shape {
         (#"\bas!"#, "cast with as?, and say what to do otherwise"),
     ]
 
-    /// Banned in the product's code. A test may look again and again for what tells nobody when it happens.
+    /// Banned in the product's code.
+    ///
+    /// A test may look again and again for what tells nobody when it happens.
     private static let bannedProductCode: [(pattern: String, remedy: String)] = [
         (#"\b(?:DispatchSemaphore|Thread\.sleep|usleep|nanosleep)\b"#, "wait for an event, with one deadline")
     ]
