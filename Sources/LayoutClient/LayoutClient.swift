@@ -1,4 +1,3 @@
-import Glibc
 import LayoutXDR
 import LinuxFiles
 import MappedWindows
@@ -27,7 +26,8 @@ public final class LayoutClient: Sendable {
     let counters: StatisticsCounters
     private let hub: RecallEventHub
     private let group: MultiThreadedEventLoopGroup
-    private let process: pid_t
+    /// Another one in a forked child.
+    private let process: UInt64
     private let isClosed = Atomic(false)
 
     private init(
@@ -45,12 +45,12 @@ public final class LayoutClient: Sendable {
         self.core = core
         self.counters = counters
         self.hub = hub
-        self.process = getpid()
+        self.process = ForkGuard.generation
     }
 
     deinit {
         // A forked child has none of the threads.
-        guard getpid() == self.process else { return }
+        guard ForkGuard.generation == self.process else { return }
         let (core, group) = (self.core, self.group)
         core.eventLoop.execute {
             core.value.close({}, threadsEnded: { group.shutdownGracefully { _ in } })
@@ -114,7 +114,8 @@ public final class LayoutClient: Sendable {
     ///
     /// Regions become inaccessible: touching one is a SIGBUS. Bounded by two seconds; calling it again does nothing.
     public func close() async {
-        guard getpid() == self.process, !self.isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        guard ForkGuard.generation == self.process, !self.isClosed.exchange(true, ordering: .acquiringAndReleasing)
+        else { return }
         let core = self.core
         await withCheckedContinuation { continuation in
             core.eventLoop.execute {
@@ -176,7 +177,7 @@ public final class LayoutClient: Sendable {
     }
 
     func checkUsable(_ attempt: @autoclosure () -> String) throws(LayoutError) {
-        guard getpid() == self.process else {
+        guard ForkGuard.generation == self.process else {
             throw LayoutError(
                 .closed,
                 "cannot \(attempt()): this is a forked child of the process that connected; exec, or connect anew"
@@ -189,7 +190,7 @@ public final class LayoutClient: Sendable {
 
     /// Runs a step on the event loop, now or never.
     func post(_ body: @escaping @Sendable (ClientCore) -> Void) {
-        guard getpid() == self.process else { return }
+        guard ForkGuard.generation == self.process else { return }
         let core = self.core
         core.eventLoop.execute { body(core.value) }
     }

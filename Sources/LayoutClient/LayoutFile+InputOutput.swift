@@ -69,7 +69,7 @@ extension LayoutFile {
                 return count
             }
             guard let result else { continue }
-            self.client.counters.count(\.readsDirect)
+            self.client.counters.countDirectRead()
             return result
         }
         return nil
@@ -145,7 +145,7 @@ extension LayoutFile {
             unsafe target.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
             return count
         }
-        if result != nil { self.client.counters.count(\.writesDirect) }
+        if result != nil { self.client.counters.countDirectWrite() }
         return result
     }
 

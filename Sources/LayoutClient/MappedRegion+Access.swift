@@ -21,14 +21,21 @@ extension MappedRegion {
     ///   reach, ``LayoutCore/LayoutStatus/deadlock`` if the thread pins other bytes already and these are being recalled,
     ///   ``LayoutCore/LayoutStatus/expired`` after `body` if the lease ended before it did: then what was read may be other
     ///   bytes.
+    @inlinable
     public func withUnsafeBytes<Result>(
         _ part: Range<Int>? = nil,
         _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
-        let part = part ?? 0..<self.count
-        return try self.withPins(part, .read) {
-            try unsafe body(UnsafeRawBufferPointer(rebasing: self.bytes[part]))
+        let pins = try self.beginAccess(part, .read)
+        let result: Result
+        do {
+            result = try unsafe body(UnsafeRawBufferPointer(pins.bytes))
+        } catch {
+            _ = self.endAccess(pins)
+            throw error
         }
+        guard self.endAccess(pins) else { throw self.accessWasDisturbed() }
+        return result
     }
 
     /// Runs `body` with bytes of the region that stay for that long, to store to.
@@ -38,14 +45,21 @@ extension MappedRegion {
     ///   - body: Gets the bytes; they must not leave it.
     /// - Returns: What `body` returns.
     /// - Throws: As of ``withUnsafeBytes(_:_:)``; ``LayoutCore/LayoutStatus/access`` if the region is for reading.
+    @inlinable
     public func withUnsafeMutableBytes<Result>(
         _ part: Range<Int>? = nil,
         _ body: (UnsafeMutableRawBufferPointer) throws -> Result
     ) throws -> Result {
-        let part = part ?? 0..<self.count
-        return try self.withPins(part, .readWrite) {
-            try unsafe body(UnsafeMutableRawBufferPointer(rebasing: self.bytes[part]))
+        let pins = try self.beginAccess(part, .readWrite)
+        let result: Result
+        do {
+            result = try unsafe body(pins.bytes)
+        } catch {
+            _ = self.endAccess(pins)
+            throw error
         }
+        guard self.endAccess(pins) else { throw self.accessWasDisturbed() }
+        return result
     }
 
     /// Runs `body` with bytes of several regions that all stay for that long.
@@ -77,15 +91,72 @@ extension MappedRegion {
         }
     }
 
-    private func withPins<Result>(_ part: Range<Int>, _ access: IOMode, _ body: () throws -> Result) throws -> Result {
-        try self.checkAccess(access)
-        let indices = try self.windows(of: part, "pin bytes of '\(self.file.path)'")
-        return try Self.translating("pin bytes \(part) of a region of '\(self.file.path)'") {
-            guard indices.count == 1, let index = indices.first else {
-                return try Window.withPins(Array(self.windows[indices]), access, body)
-            }
-            return unsafe try self.windows[index].withPin(access) { _ in try body() }
+    /// Pins of one access on the calling thread.
+    ///
+    /// The pointer in it is good until the access ends.
+    @safe
+    @usableFromInline
+    struct Pins {
+        /// The bytes that they keep.
+        @usableFromInline let bytes: UnsafeMutableRawBufferPointer
+        /// How the only window was entered; `nil` for several.
+        let admission: WindowGate.Admission?
+        /// The only window, or the first of several.
+        let first: Int
+        /// What the pins of several windows began with.
+        let words: [UInt32]?
+    }
+
+    @usableFromInline
+    func beginAccess(_ part: Range<Int>?, _ access: IOMode) throws(LayoutError) -> Pins {
+        let part = part ?? 0..<self.count
+        guard !part.isEmpty, part.lowerBound >= 0, part.upperBound <= self.count,
+            access == .read || self.access == .readWrite, !self.isUnmapped.load(ordering: .acquiring)
+        else { return try self.beginUnusualAccess(part, access) }
+        let first = (self.lead + part.lowerBound) / self.step
+        guard first == (self.lead + part.upperBound - 1) / self.step else {
+            return try self.beginUnusualAccess(part, access)
         }
+        let admission = self.gates[first].begin(access)
+        guard admission.isGranted else {
+            throw LayoutError(
+                WindowError(refused: admission),
+                attempt: "pin bytes \(part) of a region of '\(self.file.path)'"
+            )
+        }
+        let bytes = unsafe UnsafeMutableRawBufferPointer(start: self.baseAddress + part.lowerBound, count: part.count)
+        return unsafe Pins(bytes: bytes, admission: admission, first: first, words: nil)
+    }
+
+    /// An access to several windows, to none, or to what cannot be accessed.
+    private func beginUnusualAccess(_ part: Range<Int>, _ access: IOMode) throws(LayoutError) -> Pins {
+        let attempt = "pin bytes \(part) of a region of '\(self.file.path)'"
+        try self.checkAccess(access)
+        let indices = try self.windows(of: part, attempt)
+        do throws(WindowError) {
+            let words = try Window.beginPins(Array(self.windows[indices]), access)
+            let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: self.bytes[part])
+            return unsafe Pins(bytes: bytes, admission: nil, first: indices.lowerBound, words: words)
+        } catch {
+            throw LayoutError(error, attempt: attempt)
+        }
+    }
+
+    /// Ends an access; `false` if the lease ended before it did.
+    @usableFromInline
+    func endAccess(_ pins: Pins) -> Bool {
+        if let admission = pins.admission { return self.gates[pins.first].end(admission) }
+        guard let words = pins.words else { return true }
+        return Window.endPins(Array(self.windows[pins.first..<pins.first + words.count]), words)
+    }
+
+    @usableFromInline
+    func accessWasDisturbed() -> LayoutError {
+        LayoutError(
+            .expired,
+            "cannot vouch for bytes of '\(self.file.path)': the lease ended during the access; what it read or stored may be "
+                + "other bytes: check, and do it again"
+        )
     }
 
     private func checkAccess(_ access: IOMode) throws(LayoutError) {

@@ -46,12 +46,16 @@ public final class MappedRegion: Sendable {
     public let count: Int
 
     let windows: [Window]
+    /// The windows' gates: values, so that an access counts no references.
+    let gates: [WindowGate]
+    /// The address of the first byte.
+    private let start: UInt
     let ids: [LayoutHolder.WindowID]
     /// Bytes in each window but the last.
     let step: Int
     /// Where the region begins in its first window.
     let lead: Int
-    private let isUnmapped = Atomic(false)
+    let isUnmapped = Atomic(false)
 
     init(
         file: LayoutFile,
@@ -68,6 +72,8 @@ public final class MappedRegion: Sendable {
         self.following = following
         self.count = Int(range.upperBound - range.lowerBound)
         self.windows = windows
+        self.gates = windows.map { $0.gate }
+        self.start = unsafe UInt(bitPattern: windows[0].base) + UInt(lead)
         self.ids = ids
         self.step = windows[0].size
         self.lead = lead
@@ -78,7 +84,12 @@ public final class MappedRegion: Sendable {
     /// The first byte.
     ///
     /// Valid until ``unmap()`` or the end of the region, whichever is first.
-    public var baseAddress: UnsafeMutableRawPointer { unsafe self.windows[0].base + self.lead }
+    public var baseAddress: UnsafeMutableRawPointer {
+        guard let address = unsafe UnsafeMutableRawPointer(bitPattern: self.start) else {
+            preconditionFailure("a region cannot be at address 0")
+        }
+        return unsafe address
+    }
 
     /// All bytes; as valid as ``baseAddress``.
     public var bytes: UnsafeMutableRawBufferPointer {

@@ -51,7 +51,7 @@ extension Window {
         _ ioMode: IOMode,
         _ body: () throws -> R
     ) throws -> R {
-        let begun = try Window.beginPins(windows, ioMode.neededState)
+        let begun = try Window.beginPins(windows, ioMode)
         let result: R
         do {
             result = try body()
@@ -63,8 +63,15 @@ extension Window {
         return result
     }
 
-    /// Takes all pins or none; the state words at their beginnings, in the order of the windows.
-    private static func beginPins(_ windows: [Window], _ need: UInt32) throws(WindowError) -> [UInt32] {
+    /// Takes all pins or none, as of ``withPins(_:_:_:)``; ``endPins(_:_:)`` has to follow on the same thread.
+    ///
+    /// - Parameters:
+    ///   - windows: The windows.
+    ///   - ioMode: Whether any of them is stored to.
+    /// - Returns: The state words at the pins' beginnings, in the order of the windows.
+    /// - Throws: As of ``withPin(_:_:)`` before its body.
+    package static func beginPins(_ windows: [Window], _ ioMode: IOMode) throws(WindowError) -> [UInt32] {
+        let need = ioMode.neededState
         var begun = [UInt32](repeating: 0, count: windows.count)
         // The window to wait for: it comes first, when this call holds no other.
         var first = 0
@@ -95,8 +102,14 @@ extension Window {
     /// Counts round the windows, beginning at `first`.
     private static func index(_ first: Int, _ step: Int, of count: Int) -> Int { (first + step) % count }
 
+    /// Ends the pins.
+    ///
+    /// - Parameters:
+    ///   - windows: The windows.
+    ///   - begun: What ``beginPins(_:_:)`` returned.
+    /// - Returns: Whether all of them held.
     @discardableResult
-    private static func endPins(_ windows: [Window], _ begun: [UInt32]) -> Bool {
+    package static func endPins(_ windows: [Window], _ begun: [UInt32]) -> Bool {
         var isIntact = true
         for (window, word) in zip(windows, begun) where !mw_pin_end(window.slot, word) {
             isIntact = false

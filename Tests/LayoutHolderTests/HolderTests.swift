@@ -112,6 +112,29 @@ private struct World {
         #expect(world.actions == [.answerRecall(RecallID(2), .ok)])
     }
 
+    @Test("R6.3-4: a recall is returned while the grant of its range may be on its way, and the grant is void there")
+    func recallOfAnOvertakenGrant() throws {
+        var world = World()
+        try world.open(1, blocks(0, 2), seqid: 1)
+        world.add(2, blocks(4, 6))
+        world.send(.windowWanted(Holder.WindowID(2)))
+        let late = try #require(world.get)
+        world.add(3, blocks(8, 10))
+        world.send(.windowWanted(Holder.WindowID(3)))
+        let early = try #require(world.get)
+        // The server has granted the second call after the first (seqid 2), and its reply is here first.
+        world.grant(early.id, early.range, seqid: 3)
+        world.recall(blocks(4, 6), seqid: 4)
+        #expect(world.actions.contains(.answerRecall(RecallID(1), .ok)))
+        let returned = world.actions.contains { action in
+            if case .sendReturn(_, blocks(4, 6), .any, stateID(4)) = action { true } else { false }
+        }
+        #expect(returned)
+        world.grant(late.id, late.range, seqid: 2)
+        #expect(world.map == nil)
+        #expect(world.holder.heldRanges.allSatisfy { !$0.range.overlaps(blocks(4, 6)) })
+    }
+
     @Test("No LAYOUTGET for a range that is being given back")
     func noGetBeforeReturn() throws {
         var world = World()
