@@ -81,7 +81,7 @@ let package = Package(
             name: "LayoutClient",
             dependencies: [
                 "LayoutCore", "Sessions", "LayoutHolder", "LayoutXDR", "ONCRPC", "LinuxFiles", "MappedWindows", nioCore,
-                nioPosix, logging,
+                nioPosix,
             ],
             swiftSettings: swiftSettings
         ),
@@ -94,7 +94,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "layoutctl",
-            dependencies: ["LayoutClient", "LayoutCore", "LayoutXDR", argumentParser, logging],
+            dependencies: ["LayoutClient", "LayoutCore", "LayoutXDR", argumentParser],
             swiftSettings: swiftSettings
         ),
 

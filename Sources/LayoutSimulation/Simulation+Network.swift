@@ -15,7 +15,6 @@ extension Simulation {
         )
         if place < self.clients.count {
             self.clients[place] = client
-            self.clients[place].connection = self.lastConnection + 1
         } else {
             self.clients.append(client)
             self.lastArrival.append([self.now, self.now, self.now])
