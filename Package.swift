@@ -38,9 +38,11 @@ let package = Package(
     targets: [
         // The pure core: no Foundation, no clock, no I/O.
         .target(name: "LayoutCore", swiftSettings: swiftSettings),
-        .target(name: "Sessions", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
+        .target(name: "Sessions", dependencies: ["LayoutCore", "Recovery"], swiftSettings: swiftSettings),
         .target(name: "LeaseEngine", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
         .target(name: "LayoutHolder", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
+        // What outlives the server: values, and one store in memory.
+        .target(name: "Recovery", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
 
         .target(
             name: "LayoutSimulation",
@@ -135,7 +137,12 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "LayoutCoreTests", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
-        .testTarget(name: "SessionsTests", dependencies: ["Sessions", "LayoutCore"], swiftSettings: swiftSettings),
+        .testTarget(name: "RecoveryTests", dependencies: ["Recovery", "LayoutCore"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "SessionsTests",
+            dependencies: ["Sessions", "Recovery", "LayoutCore"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "LeaseEngineTests",
             dependencies: ["LeaseEngine", "LayoutCore"],
