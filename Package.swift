@@ -39,14 +39,14 @@ let package = Package(
         // The pure core: no Foundation, no clock, no I/O.
         .target(name: "LayoutCore", swiftSettings: swiftSettings),
         .target(name: "Sessions", dependencies: ["LayoutCore", "Recovery"], swiftSettings: swiftSettings),
-        .target(name: "LeaseEngine", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
+        .target(name: "LeaseEngine", dependencies: ["LayoutCore", "Recovery"], swiftSettings: swiftSettings),
         .target(name: "LayoutHolder", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
         // What outlives the server: values, and one store in memory.
         .target(name: "Recovery", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
 
         .target(
             name: "LayoutSimulation",
-            dependencies: ["LayoutCore", "LeaseEngine", "LayoutHolder"],
+            dependencies: ["LayoutCore", "Recovery", "LeaseEngine", "LayoutHolder"],
             swiftSettings: swiftSettings
         ),
 
@@ -74,8 +74,8 @@ let package = Package(
         .target(
             name: "LayoutServer",
             dependencies: [
-                "LayoutCore", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", nioCore, nioPosix,
-                logging,
+                "LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", nioCore,
+                nioPosix, logging,
             ],
             swiftSettings: swiftSettings
         ),
@@ -145,7 +145,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LeaseEngineTests",
-            dependencies: ["LeaseEngine", "LayoutCore"],
+            dependencies: ["LeaseEngine", "Recovery", "LayoutCore"],
             swiftSettings: swiftSettings
         ),
         .testTarget(
@@ -177,8 +177,8 @@ let package = Package(
         .testTarget(
             name: "LayoutServerTests",
             dependencies: [
-                "LayoutServer", "LayoutCore", "LayoutXDR", "LinuxFiles", "ONCRPC", "Sessions", "TestSupport", nioCore,
-                nioPosix, logging,
+                "LayoutServer", "LayoutCore", "LayoutXDR", "LinuxFiles", "ONCRPC", "Recovery", "Sessions",
+                "TestSupport", nioCore, nioPosix, logging,
             ],
             swiftSettings: swiftSettings
         ),

@@ -27,6 +27,13 @@ struct World {
     var revoked: [Engine.HolderID] = []
     var forgotten: [ClientID] = []
     var told: [(client: ClientID, keep: Int)] = []
+    /// What a store would hold.
+    var kept: [Engine.HolderID: Engine.HolderRecord] = [:]
+    var persists = 0
+    var revocations: [(client: ClientID, file: FileID)] = []
+    var gracesEnded = 0
+    /// Everything the engine said, in order.
+    var actions: [Engine.Action] = []
 
     init(_ change: (inout Engine.Configuration) -> Void = { _ in }) {
         var configuration = Engine.Configuration()
@@ -45,7 +52,13 @@ struct World {
     mutating func send(_ event: Engine.Event) {
         let actions = self.engine.handle(event, at: self.now)
         if self.checksEachStep { self.engine.checkInvariants() }
+        self.actions += actions
         for action in actions { self.note(action) }
+    }
+
+    private mutating func persist(_ record: Engine.HolderRecord) {
+        self.persists += 1
+        self.kept[record.holder] = record.segments.isEmpty ? nil : record
     }
 
     private mutating func note(_ action: Engine.Action) {
@@ -64,6 +77,9 @@ struct World {
         case .released: break
         case .recallAny(let client, let keep): self.told.append((client, keep))
         case .clientForgotten(let client): self.forgotten.append(client)
+        case .persist(let record): self.persist(record)
+        case .persistRevocation(let client, let file): self.revocations.append((client, file))
+        case .graceEnded: self.gracesEnded += 1
         }
         if self.resolvesAtOnce { self.resolveAll() }
     }

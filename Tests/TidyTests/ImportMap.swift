@@ -10,7 +10,7 @@ enum ImportMap {
         // The pure core: not even the C library.
         "LayoutCore": [],
         "Sessions": ["LayoutCore", "Recovery"],
-        "LeaseEngine": ["LayoutCore"],
+        "LeaseEngine": ["LayoutCore", "Recovery"],
         "LayoutHolder": ["LayoutCore"],
         "LayoutSimulation": ["LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutHolder"],
         // What outlives the server; a lock for its store in memory.
@@ -22,7 +22,7 @@ enum ImportMap {
         "MappedWindows": Self.system.union(["LayoutCore", "CMappedWindows"]),
         // The shells.
         "LayoutServer": Self.transport.union(Self.system).union([
-            "LayoutCore", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", "Logging",
+            "LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", "Logging",
         ]),
         "LayoutClient": Self.transport.union(Self.system).union([
             "LayoutCore", "Sessions", "LayoutHolder", "LayoutXDR", "ONCRPC", "LinuxFiles", "MappedWindows", "Logging",
