@@ -187,19 +187,29 @@ extension LeaseEngine {
 
     private func record(of holder: HolderID, _ client: ClientID, _ file: FileID) -> HolderRecord {
         let state = self.holders[holder]
-        return HolderRecord(
-            holder: holder,
-            client: client,
-            file: file,
-            seqid: state?.seqid ?? 0,
-            segments: state?.segments.elements.map {
-                StoredSegment(
-                    range: $0.range,
-                    ioMode: $0.value.ioMode,
-                    breaksOnWrite: $0.value.breaksOnWrite,
-                    isExclusive: $0.value.isExclusive
-                )
-            } ?? []
+        var segments: [StoredSegment] = []
+        for element in state?.segments.elements ?? [] {
+            let segment = element.value.stored(element.range)
+            // What is reclaimed and what is not are one to the next life.
+            if let last = segments.last, last.range.upperBound == segment.range.lowerBound,
+                element.value.stored(last.range) == last
+            {
+                segments[segments.count - 1].range = last.range.hull(segment.range)
+            } else {
+                segments.append(segment)
+            }
+        }
+        return HolderRecord(holder: holder, client: client, file: file, seqid: state?.seqid ?? 0, segments: segments)
+    }
+}
+
+extension LeaseEngine.Segment {
+    fileprivate func stored(_ range: ByteRange) -> StoredSegment {
+        StoredSegment(
+            range: range,
+            ioMode: self.ioMode,
+            breaksOnWrite: self.breaksOnWrite,
+            isExclusive: self.isExclusive
         )
     }
 }

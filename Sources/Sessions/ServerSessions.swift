@@ -109,7 +109,7 @@ package struct ServerSessions: Hashable, Sendable {
         var parkedCalls = 0
     }
 
-    let configuration: Configuration
+    package let configuration: Configuration
     var clients: [ClientID: Client] = [:]
     var confirmedByOwner: [[UInt8]: ClientID] = [:]
     var unconfirmedByOwner: [[UInt8]: ClientID] = [:]

@@ -35,10 +35,21 @@ struct World {
     /// Everything the engine said, in order.
     var actions: [Engine.Action] = []
 
+    /// Which start of the server this is.
+    var life: UInt32 = 1
+    /// Where the shifts that a store would hold begin, by file.
+    var logStart: [FileID: UInt64] = [:]
+
     init(_ change: (inout Engine.Configuration) -> Void = { _ in }) {
         var configuration = Engine.Configuration()
+        configuration.boot = 1
         change(&configuration)
         self.engine = Engine(configuration: configuration)
+    }
+
+    init(_ engine: Engine, at now: Instant) {
+        self.engine = engine
+        self.now = now
     }
 
     /// Clients with a session and a back channel.
@@ -107,7 +118,8 @@ struct World {
         patience: Duration = .zero,
         knownEpoch: UInt64 = 0,
         breaksOnWrite: Bool = false,
-        isExclusive: Bool = false
+        isExclusive: Bool = false,
+        isReclaim: Bool = false
     ) -> CallID {
         self.lastCall += 1
         let call = CallID(self.lastCall)
@@ -120,7 +132,8 @@ struct World {
             breaksOnWrite: breaksOnWrite,
             isExclusive: isExclusive,
             patience: patience,
-            knownEpoch: knownEpoch
+            knownEpoch: knownEpoch,
+            isReclaim: isReclaim
         )
         self.send(.layoutGet(call, client, request))
         return call
