@@ -11,6 +11,7 @@ package import LayoutCore
 /// - A change that the client itself asks for closes the windows it affects first, and no LAYOUTGET is under way while
 ///   it is: the server takes the client's own layouts back with the call.
 /// - Windows that follow their content move by the log of completed shifts, never by what a recall announces.
+/// - When the server has died, what is held stays held as long as the lease runs, and is reclaimed from the next one.
 package struct LayoutHolder: Hashable, Sendable {
     /// What the server has granted and not got back, as far as this side knows: never more than that.
     private(set) var held = HeldRanges()
@@ -34,6 +35,11 @@ package struct LayoutHolder: Hashable, Sendable {
     /// Own changes, in the order in which they were asked for.
     var changes: [OwnChange] = []
     var hasLease = true
+    var session = Session.current
+    /// What was held when the own deadline passed without a session: it can be reclaimed, and not be used.
+    var expired = HeldRanges()
+    /// Reclaims that are not answered yet, in the order in which they were sent.
+    var reclaims: [Reclaim] = []
     private var lastNumber: UInt64 = 0
     let blockSize: UInt64
 
@@ -74,6 +80,16 @@ package struct LayoutHolder: Hashable, Sendable {
             self.returnAll(&actions)
         case .layoutsRevoked:
             self.loseEverything(&actions)
+        case .sessionLost:
+            self.sessionLost()
+        case .leaseExpired:
+            self.leaseExpired(&actions)
+        case .reclaimBegan:
+            self.reclaimBegan(&actions)
+        case .reclaimed(let id, let layout):
+            self.reclaimed(id, layout, &actions)
+        case .reclaimRefused(let id, _):
+            self.reclaimRefused(id, &actions)
         case .leaseLost:
             self.leaseLost(&actions)
         case .leaseRegained:
@@ -89,8 +105,12 @@ package struct LayoutHolder: Hashable, Sendable {
 
     /// Whether nothing is held and nothing is under way.
     package var isIdle: Bool {
-        self.held.isEmpty && self.gets.isEmpty && self.recalls.isEmpty && self.returns.isEmpty && self.changes.isEmpty
+        self.held.isEmpty && self.expired.isEmpty && self.gets.isEmpty && self.reclaims.isEmpty
+            && self.recalls.isEmpty && self.returns.isEmpty && self.changes.isEmpty
     }
+
+    /// What the client held when its own deadline passed, and may reclaim; in order.
+    package var expiredRanges: [(range: ByteRange, ioMode: IOMode)] { self.expired.elements }
 
     /// What the client holds, in order.
     package var heldRanges: [(range: ByteRange, ioMode: IOMode)] { self.held.elements }
@@ -116,14 +136,23 @@ package struct LayoutHolder: Hashable, Sendable {
 
     /// Forgets held ranges; with the last one the stateid and the descriptors go.
     mutating func letGo(_ range: ByteRange, _ ioMode: IOModeSelector, _ actions: inout [Action]) {
-        guard !self.held.isEmpty else { return }
+        guard !self.held.isEmpty || !self.expired.isEmpty else { return }
         self.held.remove(range, ioMode)
-        if self.held.isEmpty {
+        self.expired.remove(range, ioMode)
+        if self.held.isEmpty, self.expired.isEmpty {
             self.stateID = .none
             // What the windows still map belongs to a stateid that is over: it must not come back to life.
             for id in self.windows.keys.sorted() { self.windows[id]?.isMapCurrent = false }
             actions.append(.dropDescriptors)
         }
+    }
+
+    /// The right to what is held is over, for now.
+    mutating func expireHeld() {
+        for (range, ioMode) in self.held.elements { self.expired.add(range, ioMode) }
+        self.held = HeldRanges()
+        // The owner may let the descriptors go that the maps came from.
+        for id in self.windows.keys.sorted() { self.windows[id]?.isMapCurrent = false }
     }
 
     mutating func learnSize(_ size: UInt64) { self.fileSize = size }
@@ -152,6 +181,8 @@ package struct LayoutHolder: Hashable, Sendable {
         for id in self.windows.keys.sorted() {
             guard let state = self.windows[id], case .content(let pieces) = state.window.place else { continue }
             guard let shifts else {
+                // What it shows is held, and was so all the time: no change can have moved it.
+                if state.hasAccess { continue }
                 self.fail(id, .outcomeUnknown, &actions)
                 continue
             }

@@ -156,9 +156,22 @@ extension LayoutHolder {
         case returnAllWanted
         /// The server took the client's layouts of this file away.
         case layoutsRevoked
-        /// The holder's own deadline passed, or the session is gone: nothing is held any more.
+        /// The session is gone, and perhaps the server with it, while the lease still runs: what is held stays, and nothing
+        /// can be asked for or given back. No call of the session is answered any more.
+        case sessionLost
+        /// The holder's own deadline passed while there is no session: access ends at once. What was held can still be
+        /// reclaimed; as long as its descriptors are open, the server cannot take the holder as gone.
+        case leaseExpired
+        /// There is a session with a server that has started again, and that lets this client reclaim. Ends in
+        /// ``Action/reclaimEnded``, unless the session is lost before.
+        case reclaimBegan
+        /// Answers ``Action/sendReclaim(_:_:_:_:knownEpoch:)``.
+        case reclaimed(GetID, GrantedLayout)
+        /// Answers ``Action/sendReclaim(_:_:_:_:knownEpoch:)``, for good: one that may still be granted is sent again first.
+        case reclaimRefused(GetID, LayoutStatus)
+        /// The holder's own deadline passed, or the session is gone: nothing is held any more, and nothing is reclaimed.
         case leaseLost
-        /// There is a session again.
+        /// There is a session again, and reclaims are complete if there were any. What is not held by now is over.
         case leaseRegained
         /// There will be none: every touch from now on is a SIGBUS.
         case leaseGivenUp(LayoutStatus)
@@ -168,6 +181,10 @@ extension LayoutHolder {
     package enum Action: Hashable, Sendable {
         /// Send LAYOUTGET for the range.
         case sendGet(GetID, ByteRange, IOMode, StateID, knownEpoch: UInt64)
+        /// Send LAYOUTGET for the range with the reclaim flag.
+        case sendReclaim(GetID, ByteRange, IOMode, StateID, knownEpoch: UInt64)
+        /// Every reclaim of this file is answered. When that is so for all files, RECLAIM_COMPLETE can be sent.
+        case reclaimEnded
         /// Map the segments into the window and make them accessible, unless a revoke comes first. Parts of the window
         /// without a segment are past the end of the file or gone: a touch there becomes SIGBUS. With `isCurrent` the
         /// window maps just that already, and access only has to be switched on.

@@ -37,6 +37,25 @@ extension LayoutHolder {
         var isFailed: Bool { self.phase == .failed }
     }
 
+    /// Whether there is somebody to talk to.
+    enum Session: Hashable, Sendable {
+        /// There is. Next: `lost`.
+        case current
+        /// There is not. Next: `reclaiming`, or `current`.
+        case lost
+        /// There is, and this client may only reclaim and return. Next: `current`, or `lost`.
+        case reclaiming
+    }
+
+    /// A reclaim that is under way.
+    struct Reclaim: Hashable, Sendable {
+        var id: GetID
+        var range: ByteRange
+        var ioMode: IOMode
+        /// Ranges that were given back while it was under way.
+        var voids: [VoidRange] = []
+    }
+
     /// A LAYOUTGET that is under way.
     struct Get: Hashable, Sendable {
         var id: GetID
@@ -64,6 +83,7 @@ extension LayoutHolder {
     struct PendingReturn: Hashable, Sendable {
         var id: ReturnID
         var range: ByteRange
+        var ioMode: IOModeSelector
     }
 
     /// A recall that is not returned yet.

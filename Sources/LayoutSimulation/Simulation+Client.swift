@@ -302,6 +302,8 @@ extension Simulation {
         case .retryLater(let id, let milliseconds):
             let at = self.now.advanced(by: .milliseconds(Int64(milliseconds)))
             self.queue.add(.retry(client: client, file: file, window: id), at: at)
+        case .sendReclaim, .reclaimEnded:
+            preconditionFailure("\(action), and no reclaim was begun")
         case .dropDescriptors:
             guard self.options.fault != .keepsDescriptors else { return }
             self.clients[client].descriptors[file] = nil

@@ -45,6 +45,8 @@ package struct LeaseEngine: Hashable, Sendable {
         self.configuration = configuration
         self.lastEpoch = UInt64(configuration.boot) << 32
         self.lastHolderNumber = UInt64(configuration.boot) << 32
+        // A client may be busy with a recall of the last life.
+        self.lastRecallNumber = UInt64(configuration.boot) << 32
     }
 
     /// When ``Event/deadlinePassed`` is due, or `nil` if nothing waits for time to pass.

@@ -36,7 +36,7 @@ import Testing
         let fence = try #require(world.fences.last)
         world.send(.fenceFinished(fence.holder, isGone: true))
         #expect(world.revoked == [fence.holder] && world.permitted.isEmpty && world.engine.isInGrace)
-        world.fences.forEach { world.send(.fenceFinished($0.holder, isGone: true)) }
+        for fence in world.fences { world.send(.fenceFinished(fence.holder, isGone: true)) }
         #expect(world.permitted == [change] && !world.engine.isInGrace)
     }
 

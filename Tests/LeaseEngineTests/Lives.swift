@@ -62,4 +62,11 @@ extension World {
             isReclaim: true
         )
     }
+
+    /// Has a change take what a client holds, which gives it back when it is asked.
+    mutating func changeAndReturn(_ client: ClientID, _ range: ByteRange) -> ChangeID {
+        let change = self.change(.punchHole, range)
+        self.giveBack(client)
+        return change
+    }
 }

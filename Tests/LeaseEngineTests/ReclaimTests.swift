@@ -194,23 +194,26 @@ func storedSegment(_ range: ByteRange, _ ioMode: IOMode = .readWrite) -> StoredS
         #expect(world.stateID(of: alice)?.other == stateID.other)
     }
 
-    @Test("D1: stateids of all lives are different, and later ones are greater")
+    @Test("D1: stateids and recalls of all lives are different, and later ones are greater")
     func numbersAreUnique() throws {
         var world = World()
         world.connect(alice)
         var numbers: [UInt64] = []
+        var recalls: [RecallID] = []
         for life in 1...4 as ClosedRange<UInt32> {
             for block in 0..<3 as Range<UInt64> {
                 world.get(alice, blocks(block, block + 1))
                 let other = try #require(world.stateID(of: alice)).other
                 #expect(other.boot == life)
                 numbers.append(other.number)
-                world.giveBack(alice)
+                world.finish(world.changeAndReturn(alice, blocks(block, block + 1)))
             }
+            recalls += world.recalls.map(\.id)
             world = world.restarted()
             world.connect(alice)
         }
-        #expect(numbers == numbers.sorted() && Set(numbers).count == numbers.count)
+        #expect(numbers == numbers.sorted() && Set(numbers).count == 12)
+        #expect(recalls == recalls.sorted() && Set(recalls).count == 12)
     }
 
     @Test("D4: the layout that a partitioned client has lost to another one cannot be reclaimed, restart or not")

@@ -137,6 +137,8 @@ final class FileCore {
             self.client.link.after(.milliseconds(Int64(clamping: max(milliseconds, 2)))) { [weak self] _ in
                 self?.handle(.retryDue(id))
             }
+        case .sendReclaim, .reclaimEnded:
+            preconditionFailure("\(action), and no reclaim was begun")
         case .dropDescriptors:
             self.drop(Array(self.descriptors.keys))
         }
