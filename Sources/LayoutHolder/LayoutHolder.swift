@@ -106,6 +106,9 @@ package struct LayoutHolder: Hashable, Sendable {
     /// Whether a reclaim has no answer yet.
     package var isReclaiming: Bool { self.reclaims?.isEmpty == false }
 
+    /// Whether that reclaim has no answer yet, and none sent later has taken its place.
+    package func awaitsReclaim(_ id: GetID) -> Bool { self.reclaims?.contains { $0.id == id } ?? false }
+
     /// What the client holds, in order.
     package var heldRanges: [(range: ByteRange, ioMode: IOMode)] { self.held.elements }
 
