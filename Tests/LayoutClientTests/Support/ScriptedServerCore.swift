@@ -120,6 +120,12 @@ final class ScriptedServerCore: RPCConnectionDelegate {
     /// What the store still says was held.
     func remember(_ held: [Held]) { self.held = held }
 
+    /// What was held is not any more.
+    func revokeEverything() {
+        self.held = []
+        (self.stateID, self.described) = (.none, [])
+    }
+
     /// Sessions end, for no reason that the client knows.
     func forgetSessions() { self.sessions = [:] }
 
