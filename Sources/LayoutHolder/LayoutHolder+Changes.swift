@@ -33,12 +33,12 @@ extension LayoutHolder {
 
     /// Sends the changes that no window, LAYOUTGET or earlier own change stands in the way of.
     mutating func sendChangesThatCan(_ actions: inout [Action]) {
+        guard self.reclaims == nil else { return }
         for index in self.changes.indices {
             let change = self.changes[index]
             guard change.phase == .waiting, change.draining.isEmpty else { continue }
             if let affected = change.affected {
                 if self.gets.contains(where: { $0.range.overlaps(affected) }) { continue }
-                if self.reclaims.contains(where: { $0.range.overlaps(affected) }) { continue }
                 let isBehind = self.changes[..<index].contains { $0.affected?.overlaps(affected) == true }
                 if isBehind { continue }
                 // It goes back with the call. What the server does not take after all it hands out again.

@@ -2,10 +2,6 @@ import LayoutCore
 
 extension LayoutHolder {
     mutating func recallReceived(_ recall: IncomingRecall, _ actions: inout [Action]) {
-        guard self.hasLease else {
-            actions.append(.answerRecall(recall.id, .noMatchingLayout))
-            return
-        }
         if self.recalls.contains(where: { $0.recall.id == recall.id }) {
             // Sent again: the first copy is being worked on.
             actions.append(.answerRecall(recall.id, .ok))
@@ -17,7 +13,7 @@ extension LayoutHolder {
         } else {
             isAhead = true
         }
-        if isAhead, !self.gets.isEmpty || !self.returns.isEmpty || !self.reclaims.isEmpty {
+        if isAhead, !self.gets.isEmpty || !self.returns.isEmpty {
             // It speaks of a grant or return whose reply has not come yet (RFC 8881 §12.5.5.2.1.2).
             actions.append(.answerRecall(recall.id, .delay))
             return
@@ -25,8 +21,7 @@ extension LayoutHolder {
         if recall.stateID.other == self.stateID.other { self.learn(recall.stateID) }
         // What it asks for may be in a grant whose reply is still on its way, behind replies to later calls: with a LAYOUTGET
         // outstanding it is given back all the same, and the grant is void there (specification R6.3-4, R6.5-7, R6.5-8).
-        let awaitsGrant = !self.gets.isEmpty || !self.reclaims.isEmpty
-        guard self.held.overlaps(recall.range, recall.ioMode) || awaitsGrant else {
+        guard self.held.overlaps(recall.range, recall.ioMode) || !self.gets.isEmpty else {
             actions.append(.answerRecall(recall.id, .noMatchingLayout))
             return
         }
@@ -39,8 +34,8 @@ extension LayoutHolder {
 
     /// Sends the returns of the recalls whose windows nobody can reach any more.
     mutating func returnDrainedRecalls(_ actions: inout [Action]) {
-        // Without a session it waits until there is one, or until a reclaim leaves it out.
-        guard self.session != .lost else { return }
+        // A return could overtake the reclaim of the same bytes.
+        guard self.reclaims == nil else { return }
         for pending in self.recalls where pending.draining.isEmpty {
             self.sendReturn(pending.recall, &actions)
         }
@@ -49,13 +44,10 @@ extension LayoutHolder {
 
     private mutating func sendReturn(_ recall: IncomingRecall, _ actions: inout [Action]) {
         let (id, stateID) = (ReturnID(self.nextNumber()), self.stateID)
-        self.returns.append(PendingReturn(id: id, range: recall.range, ioMode: recall.ioMode))
+        self.returns.append(PendingReturn(id: id, range: recall.range))
         let void = VoidRange(range: recall.range, recall: recall.id == Self.ownWish ? nil : recall.stateID)
         for index in self.gets.indices where self.gets[index].range.overlaps(recall.range) {
             self.gets[index].voids.append(void)
-        }
-        for index in self.reclaims.indices where self.reclaims[index].range.overlaps(recall.range) {
-            self.reclaims[index].voids.append(void)
         }
         self.letGo(recall.range, recall.ioMode, &actions)
         actions.append(.sendReturn(id, recall.range, recall.ioMode, stateID))
@@ -71,7 +63,7 @@ extension LayoutHolder {
     private static var ownWish: RecallID { RecallID(0) }
 
     mutating func returnAll(_ actions: inout [Action]) {
-        guard !self.held.isEmpty || !self.expired.isEmpty else { return }
+        guard !self.held.isEmpty else { return }
         let all = IncomingRecall(id: Self.ownWish, stateID: self.stateID, ioMode: .any, range: .all)
         let draining = self.closeWindows(over: .all, &actions)
         self.recalls.append(PendingRecall(recall: all, draining: draining))
@@ -79,30 +71,19 @@ extension LayoutHolder {
     }
 
     mutating func leaseLost(_ actions: inout [Action]) {
-        guard self.hasLease || !self.expired.isEmpty else { return }
         self.hasLease = false
         self.loseEverything(&actions)
+    }
+
+    mutating func leaseSuspended(_ actions: inout [Action]) {
+        guard self.hasLease else { return }
+        self.hasLease = false
+        _ = self.closeWindows(over: .all, isForced: true, &actions)
     }
 
     mutating func leaseRegained(_ actions: inout [Action]) {
         self.hasLease = true
         for id in self.windows.keys.sorted() { self.windows[id]?.isWaitingToRetry = false }
-        self.giveUpExpired(&actions)
-        guard self.session != .current else { return }
-        let wasLost = self.session == .lost
-        self.session = .current
-        // The server that made them knows whether they were done; doing them again changes nothing.
-        if wasLost { self.sendReturnsAgain(&actions) }
-        self.returnDrainedRecalls(&actions)
-    }
-
-    private mutating func sendReturnsAgain(_ actions: inout [Action]) {
-        for index in self.returns.indices {
-            let id = ReturnID(self.nextNumber())
-            self.returns[index].id = id
-            let pending = self.returns[index]
-            actions.append(.sendReturn(id, pending.range, pending.ioMode, self.stateID))
-        }
     }
 
     mutating func leaseGivenUp(_ status: LayoutStatus, _ actions: inout [Action]) {
@@ -114,13 +95,10 @@ extension LayoutHolder {
     mutating func loseEverything(_ actions: inout [Action]) {
         _ = self.closeWindows(over: .all, isForced: true, &actions)
         // Their answers find nobody that waits for them.
-        if !self.reclaims.isEmpty {
-            self.reclaims.removeAll()
-            actions.append(.reclaimEnded)
-        }
         self.gets.removeAll()
         self.recalls.removeAll()
         self.returns.removeAll()
+        if self.reclaims != nil { self.reclaims = [] }
         self.letGo(.all, .any, &actions)
         self.forgetStateID()
     }

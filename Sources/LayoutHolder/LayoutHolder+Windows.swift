@@ -47,7 +47,8 @@ extension LayoutHolder {
             self.map(id, pieces, &actions)
             return
         }
-        guard self.session == .current else { return }
+        // The server grants nothing new to a client that has not reclaimed.
+        guard self.reclaims == nil else { return }
         // One call for all that is missing, unless that would ask for much that is not.
         let hull = missing.dropFirst().reduce(first) { $0.hull($1) }
         let sum = missing.reduce(0) { $0 + $1.wireLength }
@@ -91,6 +92,7 @@ extension LayoutHolder {
     }
 
     mutating func granted(_ id: GetID, _ layout: GrantedLayout, _ actions: inout [Action]) {
+        if let reclaim = self.takeReclaim(id) { return self.reclaimed(reclaim, layout, &actions) }
         guard let place = self.gets.firstIndex(where: { $0.id == id }) else { return }
         let get = self.gets.remove(at: place)
         if self.isStale(layout.stateID) {
@@ -99,13 +101,14 @@ extension LayoutHolder {
         }
         if self.replacesHeld(layout.stateID) { self.loseHeld(&actions) }
         self.learn(layout.stateID)
-        for range in layout.parts(without: get.voids) { self.hold(range, layout.ioMode) }
+        for range in get.validParts(of: layout) { self.hold(range, layout.ioMode) }
         self.learnSize(layout.fileSize)
         self.windows[get.window]?.refusals = 0
         self.follow(layout.shifts, to: layout.epoch, &actions)
     }
 
     mutating func refused(_ id: GetID, _ status: LayoutStatus, _ actions: inout [Action]) {
+        if let reclaim = self.takeReclaim(id) { return self.lose(reclaim.range, reclaim.ioMode, &actions) }
         guard let place = self.gets.firstIndex(where: { $0.id == id }) else { return }
         let get = self.gets.remove(at: place)
         switch status {
@@ -190,11 +193,11 @@ extension LayoutHolder {
     }
 }
 
-extension LayoutHolder.GrantedLayout {
-    /// The parts of the grant that no return has taken with it.
-    func parts(without voids: [LayoutHolder.VoidRange]) -> [ByteRange] {
-        var parts = [self.range]
-        for void in voids where void.applies(to: self.stateID) {
+extension LayoutHolder.Get {
+    /// The parts of a grant that no return has taken with it.
+    fileprivate func validParts(of layout: LayoutHolder.GrantedLayout) -> [ByteRange] {
+        var parts = [layout.range]
+        for void in self.voids where void.applies(to: layout.stateID) {
             parts = parts.flatMap { part in
                 let (before, after) = part.subtracting(void.range)
                 return [before, after].compactMap { $0 }

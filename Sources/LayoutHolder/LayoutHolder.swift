@@ -11,7 +11,8 @@ package import LayoutCore
 /// - A change that the client itself asks for closes the windows it affects first, and no LAYOUTGET is under way while
 ///   it is: the server takes the client's own layouts back with the call.
 /// - Windows that follow their content move by the log of completed shifts, never by what a recall announces.
-/// - When the server has died, what is held stays held as long as the lease runs, and is reclaimed from the next one.
+/// - After a restart of the server what is held is reclaimed before anything is returned, changed or asked for anew;
+///   what the server does not give again is lost at once, and nothing else is.
 package struct LayoutHolder: Hashable, Sendable {
     /// What the server has granted and not got back, as far as this side knows: never more than that.
     private(set) var held = HeldRanges()
@@ -34,12 +35,9 @@ package struct LayoutHolder: Hashable, Sendable {
     var returns: [PendingReturn] = []
     /// Own changes, in the order in which they were asked for.
     var changes: [OwnChange] = []
+    /// Reclaims without an answer; `nil` if the server has not restarted, or all has been reclaimed.
+    var reclaims: [PendingReclaim]?
     var hasLease = true
-    var session = Session.current
-    /// What was held when the own deadline passed without a session: it can be reclaimed, and not be used.
-    var expired = HeldRanges()
-    /// Reclaims that are not answered yet, in the order in which they were sent.
-    var reclaims: [Reclaim] = []
     private var lastNumber: UInt64 = 0
     let blockSize: UInt64
 
@@ -80,20 +78,16 @@ package struct LayoutHolder: Hashable, Sendable {
             self.returnAll(&actions)
         case .layoutsRevoked:
             self.loseEverything(&actions)
-        case .sessionLost:
-            self.sessionLost()
-        case .leaseExpired:
-            self.leaseExpired(&actions)
-        case .reclaimBegan:
-            self.reclaimBegan(&actions)
-        case .reclaimed(let id, let layout):
-            self.reclaimed(id, layout, &actions)
-        case .reclaimRefused(let id, _):
-            self.reclaimRefused(id, &actions)
         case .leaseLost:
             self.leaseLost(&actions)
+        case .leaseSuspended:
+            self.leaseSuspended(&actions)
         case .leaseRegained:
             self.leaseRegained(&actions)
+        case .serverRestarted:
+            self.serverRestarted(&actions)
+        case .reclaimEnded:
+            self.reclaimEnded(&actions)
         case .leaseGivenUp(let status):
             self.leaseGivenUp(status, &actions)
         }
@@ -105,12 +99,15 @@ package struct LayoutHolder: Hashable, Sendable {
 
     /// Whether nothing is held and nothing is under way.
     package var isIdle: Bool {
-        self.held.isEmpty && self.expired.isEmpty && self.gets.isEmpty && self.reclaims.isEmpty
-            && self.recalls.isEmpty && self.returns.isEmpty && self.changes.isEmpty
+        self.held.isEmpty && self.gets.isEmpty && self.recalls.isEmpty && self.returns.isEmpty && self.changes.isEmpty
+            && self.reclaims?.isEmpty ?? true
     }
 
-    /// What the client held when its own deadline passed, and may reclaim; in order.
-    package var expiredRanges: [(range: ByteRange, ioMode: IOMode)] { self.expired.elements }
+    /// Whether a reclaim has no answer yet.
+    package var isReclaiming: Bool { self.reclaims?.isEmpty == false }
+
+    /// Whether that reclaim has no answer yet, and none sent later has taken its place.
+    package func awaitsReclaim(_ id: GetID) -> Bool { self.reclaims?.contains { $0.id == id } ?? false }
 
     /// What the client holds, in order.
     package var heldRanges: [(range: ByteRange, ioMode: IOMode)] { self.held.elements }
@@ -136,23 +133,14 @@ package struct LayoutHolder: Hashable, Sendable {
 
     /// Forgets held ranges; with the last one the stateid and the descriptors go.
     mutating func letGo(_ range: ByteRange, _ ioMode: IOModeSelector, _ actions: inout [Action]) {
-        guard !self.held.isEmpty || !self.expired.isEmpty else { return }
+        guard !self.held.isEmpty else { return }
         self.held.remove(range, ioMode)
-        self.expired.remove(range, ioMode)
-        if self.held.isEmpty, self.expired.isEmpty {
+        if self.held.isEmpty {
             self.stateID = .none
             // What the windows still map belongs to a stateid that is over: it must not come back to life.
             for id in self.windows.keys.sorted() { self.windows[id]?.isMapCurrent = false }
             actions.append(.dropDescriptors)
         }
-    }
-
-    /// The right to what is held is over, for now.
-    mutating func expireHeld() {
-        for (range, ioMode) in self.held.elements { self.expired.add(range, ioMode) }
-        self.held = HeldRanges()
-        // The owner may let the descriptors go that the maps came from.
-        for id in self.windows.keys.sorted() { self.windows[id]?.isMapCurrent = false }
     }
 
     mutating func learnSize(_ size: UInt64) { self.fileSize = size }
@@ -181,8 +169,6 @@ package struct LayoutHolder: Hashable, Sendable {
         for id in self.windows.keys.sorted() {
             guard let state = self.windows[id], case .content(let pieces) = state.window.place else { continue }
             guard let shifts else {
-                // What it shows is held, and was so all the time: no change can have moved it.
-                if state.hasAccess { continue }
                 self.fail(id, .outcomeUnknown, &actions)
                 continue
             }
@@ -191,7 +177,11 @@ package struct LayoutHolder: Hashable, Sendable {
             guard moved != pieces else { continue }
             self.windows[id]?.window.place = .content(moved)
             self.windows[id]?.isMapCurrent = false
-            precondition(!state.hasAccess, "\(id) shows bytes that a completed change has moved")
+            if state.hasAccess {
+                // Only a server that breaks its promise moves bytes whose layout is held: what is shown is void.
+                self.windows[id]?.phase = .draining
+                actions.append(.revoke(id, isForced: true))
+            }
             if moved.isEmpty { self.fail(id, .noSuchAddress, &actions) }
         }
     }

@@ -37,25 +37,6 @@ extension LayoutHolder {
         var isFailed: Bool { self.phase == .failed }
     }
 
-    /// Whether there is somebody to talk to.
-    enum Session: Hashable, Sendable {
-        /// There is. Next: `lost`.
-        case current
-        /// There is not. Next: `reclaiming`, or `current`.
-        case lost
-        /// There is, and this client may only reclaim and return. Next: `current`, or `lost`.
-        case reclaiming
-    }
-
-    /// A reclaim that is under way.
-    struct Reclaim: Hashable, Sendable {
-        var id: GetID
-        var range: ByteRange
-        var ioMode: IOMode
-        /// Ranges that were given back while it was under way.
-        var voids: [VoidRange] = []
-    }
-
     /// A LAYOUTGET that is under way.
     struct Get: Hashable, Sendable {
         var id: GetID
@@ -83,7 +64,6 @@ extension LayoutHolder {
     struct PendingReturn: Hashable, Sendable {
         var id: ReturnID
         var range: ByteRange
-        var ioMode: IOModeSelector
     }
 
     /// A recall that is not returned yet.
@@ -91,6 +71,13 @@ extension LayoutHolder {
         var recall: IncomingRecall
         /// Windows whose pins it waits for, in order.
         var draining: [WindowID]
+    }
+
+    /// A LAYOUTGET that reclaims what was held in the server's earlier life.
+    struct PendingReclaim: Hashable, Sendable {
+        var id: GetID
+        var range: ByteRange
+        var ioMode: IOMode
     }
 
     /// A change that the client asked for itself.

@@ -272,6 +272,8 @@ extension Simulation {
         switch action {
         case .sendGet(let id, let range, let ioMode, let stateID, let knownEpoch):
             self.call(client, file, .get(id, range, ioMode, stateID, knownEpoch: knownEpoch))
+        case .sendReclaim:
+            self.violation("client \(client) reclaims, and no server has restarted")
         case .map(let id, let generation, let segments, _):
             guard let mapping = self.clients[client].mappings[id] else { return }
             let holder = self.clients[client].holders[file].stateID.other.number
@@ -302,8 +304,6 @@ extension Simulation {
         case .retryLater(let id, let milliseconds):
             let at = self.now.advanced(by: .milliseconds(Int64(milliseconds)))
             self.queue.add(.retry(client: client, file: file, window: id), at: at)
-        case .sendReclaim, .reclaimEnded:
-            preconditionFailure("\(action), and no reclaim was begun")
         case .dropDescriptors:
             guard self.options.fault != .keepsDescriptors else { return }
             self.clients[client].descriptors[file] = nil

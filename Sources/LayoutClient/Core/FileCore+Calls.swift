@@ -74,6 +74,7 @@ extension FileCore {
         let knewEpoch = self.holder.epoch != 0
         self.holder = LayoutHolder(blockSize: self.blockSize)
         self.latestStateID = .none
+        self.awaitsReclaims = false
         self.handle(.leaseLost)
         for window in self.windows.values.sorted(by: { $0.id < $1.id }) where !window.isRemoved {
             guard window.failure == nil else { continue }

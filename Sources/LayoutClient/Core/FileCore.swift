@@ -50,6 +50,8 @@ final class FileCore {
     var unavailable: (failure: Failure, since: Instant)?
     /// Everything held is being given back, because this side and the server may not agree about it.
     var reset = Reset.none
+    /// Reclaims are under way, and the client counts on hearing of their end.
+    var awaitsReclaims = false
 
     /// What the server promised with the latest grant.
     var capabilities = LayoutCapabilities()
@@ -120,6 +122,8 @@ final class FileCore {
         switch action {
         case .sendGet(let id, let range, let ioMode, let stateID, let knownEpoch):
             self.sendGet(id, range, ioMode, stateID, knownEpoch)
+        case .sendReclaim(let id, let range, let ioMode, let stateID, let knownEpoch):
+            self.sendReclaim(id, range, ioMode, stateID, knownEpoch)
         case .map(let id, let generation, let segments, let isCurrent):
             self.map(id, generation, segments, isCurrent: isCurrent)
         case .revoke(let id, let isForced):
@@ -137,8 +141,6 @@ final class FileCore {
             self.client.link.after(.milliseconds(Int64(clamping: max(milliseconds, 2)))) { [weak self] _ in
                 self?.handle(.retryDue(id))
             }
-        case .sendReclaim, .reclaimEnded:
-            preconditionFailure("\(action), and no reclaim was begun")
         case .dropDescriptors:
             self.drop(Array(self.descriptors.keys))
         }

@@ -29,6 +29,17 @@ struct World {
         return nil
     }
 
+    /// The reclaims among the latest actions.
+    var reclaims: [(id: Holder.GetID, range: ByteRange, ioMode: IOMode, stateID: StateID, epoch: UInt64)] {
+        self.actions.compactMap { action in
+            if case .sendReclaim(let id, let range, let ioMode, let stateID, let epoch) = action {
+                (id, range, ioMode, stateID, epoch)
+            } else {
+                nil
+            }
+        }
+    }
+
     var map: (generation: UInt64, segments: [Holder.Segment])? {
         for case .map(_, let generation, let segments, _) in self.actions { return (generation, segments) }
         return nil
@@ -39,13 +50,14 @@ struct World {
         _ range: ByteRange,
         seqid: UInt32,
         other: StateIDOther = other,
+        ioMode: IOMode = .readWrite,
         epoch: UInt64 = 5,
         shifts: [LoggedShift]? = []
     ) {
         let layout = Holder.GrantedLayout(
             stateID: stateID(seqid, other),
             range: range,
-            ioMode: .readWrite,
+            ioMode: ioMode,
             fileSize: 1 << 20,
             epoch: epoch,
             shifts: shifts
