@@ -98,7 +98,7 @@ struct RestartTests {
     }
 
     @Test(
-        "a server that does not know the holdings any more: just those windows are taken, and leased anew by touch [D4]"
+        "a server that does not know the holdings any more: just those windows are taken, and leased anew by touch"
     )
     func refused() async throws {
         let server = try await ScriptedServer()
