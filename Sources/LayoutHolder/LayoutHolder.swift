@@ -52,6 +52,8 @@ package struct LayoutHolder: Hashable, Sendable {
         switch event {
         case .windowAdded(let id, let window):
             self.windows[id] = WindowState(window: window)
+            // The file may have grown since: nobody tells those who hold nothing of what was appended.
+            self.forgetSize()
         case .windowRemoved(let id):
             self.windowRemoved(id, &actions)
         case .windowWanted(let id):
