@@ -46,7 +46,7 @@ let package = Package(
 
         .target(
             name: "LayoutSimulation",
-            dependencies: ["LayoutCore", "Recovery", "LeaseEngine", "LayoutHolder"],
+            dependencies: ["LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutHolder"],
             swiftSettings: swiftSettings
         ),
 
