@@ -59,6 +59,8 @@ extension Simulation {
         case grantBeforeWritten
         /// A grant of bytes that another one has just made the client's does not wait until that is written.
         case grantOvertakesWrite
+        /// A record waits for its turn in its list of actions, and replaces a later one.
+        case recordsReordered
         /// A change's reply is sent before it is written.
         case replyBeforeWritten
         /// Intents are dropped at the start.
@@ -88,7 +90,7 @@ extension Simulation {
             case .fenceAssumed: .deaths
             case .retryRunsAgain: .lostReplies
             case .resendsUnknown: .lostStore
-            case .holdersForgotten, .secondRestartForgets, .grantBeforeWritten, .grantOvertakesWrite,
+            case .holdersForgotten, .secondRestartForgets, .grantBeforeWritten, .grantOvertakesWrite, .recordsReordered,
                 .replyBeforeWritten, .intentIgnored,
                 .revocationNotWritten, .epochGuessed:
                 .restarts

@@ -145,7 +145,6 @@ extension Client {
         guard self.session?.isDead == true, self.sent.isEmpty, let connection else { return }
         self.session = nil
         self.renewalIsOut = false
-        self.sessionDied()
         self.beginAgain(connection)
     }
 

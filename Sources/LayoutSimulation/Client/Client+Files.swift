@@ -43,6 +43,8 @@ extension Client {
         switch action {
         case .sendGet(let id, let range, let ioMode, let stateID, let knownEpoch):
             self.sendGet(id, file, range, ioMode, stateID, knownEpoch)
+        case .sendReclaim(let id, let range, let ioMode, let stateID, let knownEpoch):
+            self.sendReclaim(id, file, range, ioMode, stateID, knownEpoch)
         case .map(let id, let generation, let segments, _): self.map(id, file, generation, segments)
         case .revoke(let id, let isForced): self.revoke(id, file, isForced: isForced)
         case .fail(let id, let status): self.fail(id, status)
@@ -197,7 +199,11 @@ extension Client {
             // A later grant's reply came first, and knows better how long the file is.
             size = self.files[file].grantedSize
         }
-        let layout = LayoutHolder.GrantedLayout(
+        self.tell(file, .granted(pending.id, self.layout(of: grant, size: size)))
+    }
+
+    func layout(of grant: GrantedReply, size: UInt64) -> LayoutHolder.GrantedLayout {
+        LayoutHolder.GrantedLayout(
             stateID: grant.stateID,
             range: grant.range,
             ioMode: grant.ioMode,
@@ -205,7 +211,6 @@ extension Client {
             epoch: grant.epoch,
             shifts: grant.shifts
         )
-        self.tell(file, .granted(pending.id, layout))
     }
 
     // MARK: LAYOUTRETURN
@@ -226,9 +231,12 @@ extension Client {
 
     // MARK: Starting over
 
+    /// Whether files may give back what the two sides do not agree about.
+    private var allowsReturns: Bool { self.standing == .inForce || self.standing == .suspended }
+
     /// Ends all access to a file, gives back whatever the server believes to be held, and lets windows ask again.
     func startReset(_ file: Int) {
-        guard self.files[file].reset == .none, self.hasLease else { return }
+        guard self.files[file].reset == .none, self.allowsReturns else { return }
         self.files[file].reset = .waiting
         self.tell(file, .leaseLost)
         self.dropGrants(file)
@@ -245,7 +253,9 @@ extension Client {
 
     func continueReset(_ file: Int) {
         // A LAYOUTGET under way could be granted after the return.
-        guard self.files[file].reset == .waiting, self.files[file].getsInFlight == 0, self.hasLease else { return }
+        guard self.files[file].reset == .waiting, self.files[file].getsInFlight == 0, self.allowsReturns else {
+            return
+        }
         let stateID = self.files[file].latestStateID
         guard stateID != .none else { return self.endReset(file) }
         self.files[file].reset = .sent

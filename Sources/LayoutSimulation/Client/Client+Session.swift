@@ -11,6 +11,7 @@ extension Client {
             let isReachable = self.heldUp(towards: .server) == nil && self.heldUp(towards: .client) == nil
             guard isReachable, let connection = self.world.server?.accept(self) else { return self.tryAgainLater() }
             self.connection = connection
+            self.lastConnected = self.localNow
             connection.closed[Connection.Side.client.rawValue] = { [unowned self] in self.connectionLost(connection) }
             self.giveUpLater(connection)
             if let session { self.bind(session.id, connection) } else { self.exchangeID(connection) }
@@ -70,12 +71,22 @@ extension Client {
             answer(server.exchangeID(owner: self.owner, verifier: self.verifier, principal: self.principal))
         } _: { [unowned self] (record: ClientRecord?) in
             guard let record else { return self.drop(connection) }
-            self.record = record
-            self.createSession(record, connection, sentAt)
+            let basis: SessionBasis =
+                switch self.record {
+                case .some(let last) where last.client == record.client:
+                    last.life == record.life ? .sameLife : .recovered
+                default: .fresh
+                }
+            self.createSession(record, connection, sentAt, basis)
         }
     }
 
-    private func createSession(_ record: ClientRecord, _ connection: Connection, _ sentAt: Instant) {
+    private func createSession(
+        _ record: ClientRecord,
+        _ connection: Connection,
+        _ sentAt: Instant,
+        _ basis: SessionBasis
+    ) {
         let usesBackChannel = !self.hasSeparateBackChannel
         self.setUp(connection) { server, answer in
             server.createSession(record, usesBackChannel: usesBackChannel, connection, answer)
@@ -86,9 +97,11 @@ extension Client {
                 slots: SlotCaller(count: Int(created.fore.maxSlots)),
                 backSlots: SlotTable(count: Int(created.back.maxSlots))
             )
+            // Known only now: until there is a session, what is held is held of the life before.
+            self.record = record
             // What the server counts from CREATE_SESSION on, this side counts from before it.
-            self.renewedAt = max(self.renewedAt ?? sentAt, sentAt)
-            self.established(connection, isNew: true)
+            if basis == .fresh { self.renewedAt = max(self.renewedAt ?? sentAt, sentAt) }
+            self.established(connection, basis)
         }
     }
 
@@ -97,21 +110,19 @@ extension Client {
         self.setUp(connection) { server, answer in
             answer(server.bind(session, id, connection, wantsBack: wantsBack))
         } _: { [unowned self] (isBound: Bool) in
-            if isBound { return self.established(connection, isNew: false) }
+            if isBound { return self.established(connection, .rebound) }
             self.loseSession()
             self.exchangeID(connection)
         }
     }
 
-    private func established(_ connection: Connection, isNew: Bool) {
+    private func established(_ connection: Connection, _ basis: SessionBasis) {
         self.phase = .up
         self.failures = 0
         if self.hasSeparateBackChannel { self.openBackChannel() }
         // First what was under way, on its slots; then the rest.
         for call in self.sent { self.transmit(call) }
-        if isNew { self.sessionBegins() }
-        self.payDebt()
-        self.regainLease()
+        self.sessionEstablished(basis)
         self.sendQueued()
         self.renew()
     }
@@ -157,8 +168,6 @@ extension Client {
     func loseSession() {
         guard self.session != nil else { return }
         self.session = nil
-        self.loseLease()
-        self.debt = .owed
         self.renewalIsOut = false
         let calls = self.sent
         self.sent = []
@@ -173,60 +182,102 @@ extension Client {
         return self.renewedAt?.advanced(by: Server.announcedLease - margin)
     }
 
+    /// Ends access once this side's own deadline has passed, whatever else is going on.
+    ///
+    /// A server that is there may be waiting for the locks of this client's descriptors to fall: everything is let go of.
+    /// One that is down waits for nothing, and its successor lets the client reclaim.
     func checkOwnDeadline() {
-        guard self.hasLease, let deadline = self.ownDeadline, self.localNow >= deadline,
+        guard let deadline = self.ownDeadline, let renewedAt, self.localNow >= deadline,
             !self.world.has(.ignoresOwnDeadline)
         else { return }
-        self.world.mark(.ownDeadlinePassed)
-        self.loseLease()
+        switch self.standing {
+        case .none, .owing:
+            return
+        case .inForce:
+            self.world.mark(.ownDeadlinePassed)
+            if self.connection != nil, self.lastConnected.map({ $0 <= renewedAt }) ?? true { return self.loseLease() }
+            self.world.trace("client \(self.place) is suspended")
+            self.standing = .suspended
+            for file in self.files.indices { self.tell(file, .leaseSuspended) }
+        case .suspended:
+            let isThere = self.lastConnected.map { $0 > deadline } ?? false
+            if isThere, self.localNow >= deadline.advanced(by: Server.announcedLease) { self.loseLease() }
+        case .reclaiming(var reclaim):
+            guard reclaim.isUsable else { return }
+            self.world.mark(.ownDeadlinePassed)
+            reclaim.isUsable = false
+            self.standing = .reclaiming(reclaim)
+            for file in self.files.indices { self.tell(file, .leaseSuspended) }
+        }
     }
 
+    /// Ends all access, because what is held is or may be void.
     func loseLease() {
-        guard self.hasLease else { return }
-        self.world.trace("client \(self.place) loses its lease")
-        self.hasLease = false
-        for file in self.files.indices {
-            self.tell(file, .leaseLost)
-            self.files[file].grants = []
-            self.files[file].reset = .none
-            self.files[file].latestStateID = .none
+        switch self.standing {
+        case .none, .owing:
+            return
+        case .reclaiming(var reclaim):
+            // The server still has to hear the end of the reclaim; then that nothing is held.
+            reclaim.isUsable = false
+            reclaim.isRevoked = true
+            self.standing = .reclaiming(reclaim)
+            for file in self.files.indices { self.loseFile(file) }
+        case .inForce, .suspended:
+            self.world.trace("client \(self.place) loses its lease")
+            self.standing = .owing(.owed)
+            for file in self.files.indices { self.loseFile(file) }
+            self.payDebt()
         }
-        self.debt = .owed
-        self.payDebt()
+    }
+
+    func loseFile(_ file: Int) {
+        self.tell(file, .leaseLost)
+        self.dropGrants(file)
+        self.files[file].reset = .none
+        self.files[file].latestStateID = .none
     }
 
     /// Gives back what the server may believe to be held, so that both begin anew.
     func payDebt() {
-        guard self.debt == .owed, self.phase == .up, self.session?.isDead == false,
+        guard self.standing == .owing(.owed), self.phase == .up, self.session?.isDead == false,
             self.files.allSatisfy({ $0.getsInFlight == 0 })
         else { return }
-        self.debt = .sent
+        self.standing = .owing(.sent)
         self.submit(.giveBackAll) { [unowned self] outcome in
-            guard self.debt == .sent else { return }
-            if case .answered(.returned) = outcome { self.debt = .none } else { self.debt = .owed }
+            guard self.standing == .owing(.sent) else { return }
+            if case .answered(.returned) = outcome {
+                self.standing = .owing(.paid)
+            } else {
+                self.standing = .owing(.owed)
+            }
             self.payDebt()
             self.regainLease()
         }
     }
 
     func regainLease() {
-        guard !self.hasLease, self.debt == .none, self.session != nil, let deadline = self.ownDeadline,
+        guard self.standing == .owing(.paid) || self.standing == .suspended, self.session != nil,
+            let deadline = self.ownDeadline,
             self.localNow < deadline
         else { return }
         self.world.trace("client \(self.place) has a lease")
-        self.hasLease = true
+        self.standing = .inForce
         for file in self.files.indices { self.tell(file, .leaseRegained) }
     }
 
     /// A call that was first sent at `sentAt` was answered.
     func renewed(sentAt: Instant, _ flags: ReplyFlags) {
-        if !flags.isRecallOverdue, sentAt > self.renewedAt ?? Instant(nanoseconds: 0) { self.renewedAt = sentAt }
-        if flags.isCallbackPathDown { self.callbackPathIsDown() }
-        if flags.hasRevocations {
-            self.loseLease()
-            if self.debt == .none { self.debt = .owed }
-            self.payDebt()
+        if !flags.isRecallOverdue {
+            if case .reclaiming(var reclaim) = self.standing {
+                // Not before the server has heard of all that is held: what it has not is as an expired client's.
+                reclaim.renewal = max(reclaim.renewal ?? sentAt, sentAt)
+                self.standing = .reclaiming(reclaim)
+            } else {
+                self.renewedAt = max(self.renewedAt ?? sentAt, sentAt)
+            }
         }
+        if flags.isCallbackPathDown { self.callbackPathIsDown() }
+        if flags.hasRevocations { self.loseLease() }
         self.regainLease()
     }
 
@@ -234,6 +285,7 @@ extension Client {
         self.after(500_000...1_000_000) { [unowned self] in
             self.checkOwnDeadline()
             self.payDebt()
+            self.completeReclaim()
             self.regainLease()
             self.renew()
             self.scheduleTick()
@@ -242,7 +294,7 @@ extension Client {
         self.at(deadline) { [unowned self] in self.checkOwnDeadline() }
     }
 
-    private func renew() {
+    func renew() {
         guard self.phase == .up, !self.renewalIsOut, self.session?.isDead == false else { return }
         let due = self.renewedAt?.advanced(by: Server.announcedLease / 3) ?? self.localNow
         guard self.localNow >= due else { return }

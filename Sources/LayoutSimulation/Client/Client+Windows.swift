@@ -125,7 +125,8 @@ extension Client {
         self.world.oracle.checkAccess(self, mapping)
         if parks, !mapping.isDraining, self.world.random.oneIn(4) {
             self.mappings[id]?.pins += 1
-            let longest = self.world.swarm.pace * 4
+            // Now and then longer than a recall waits.
+            let longest = self.world.random.oneIn(100) ? 10_000_000 : self.world.swarm.pace * 4
             self.after(10...longest) { [unowned self] in self.unpin(id) }
         }
     }

@@ -26,9 +26,6 @@ final class Client: SimulatedProcess {
         var isDead = false
     }
 
-    /// Whether everything that the server may believe to be held has been given back since the lease was lost.
-    enum Debt { case none, owed, sent }
-
     let place: Int
     /// The same in every process that takes this place.
     let owner: [UInt8]
@@ -54,8 +51,13 @@ final class Client: SimulatedProcess {
 
     // The lease, by this process's own clock.
     var renewedAt: Instant?
-    var hasLease = false
-    var debt = Debt.none
+    var standing = Standing.none
+    /// The server waits for RECLAIM_COMPLETE.
+    var owesReclaim = false
+    /// Counts reclaims: answers to earlier ones mean nothing.
+    var reclaimRound = 0
+    /// When the latest connection was made.
+    var lastConnected: Instant?
     var renewalIsOut = false
 
     // Files.
@@ -80,6 +82,9 @@ final class Client: SimulatedProcess {
         self.files = world.host.files.map { _ in FileState() }
         super.init(world, clock)
     }
+
+    /// Whether what is held may be used.
+    var hasLease: Bool { self.standing.isUsable }
 
     /// This client as the server knows it; 0 before it does.
     var id: ClientID { self.record?.client ?? ClientID(0) }
@@ -140,6 +145,11 @@ final class Client: SimulatedProcess {
         self.world.count(.directionHeldUp)
         let end = self.world.after(time)
         let which = self.world.random.below(3)
+        if let connection, self.world.random.oneIn(2) {
+            if which != 0 { connection.holdUp(towards: .server, until: end) }
+            if which != 1 { connection.holdUp(towards: .client, until: end) }
+            return
+        }
         if which != 0 { self.heldUpUntil[Connection.Side.server.rawValue] = end }
         if which != 1 { self.heldUpUntil[Connection.Side.client.rawValue] = end }
     }
@@ -190,7 +200,8 @@ final class Client: SimulatedProcess {
 
     /// What has not ended, or `nil`.
     var unrest: String? {
-        guard self.phase == .up, self.hasLease else { return "has no session, or no lease" }
+        guard self.phase == .up, self.standing == .inForce else { return "has no session, or no lease" }
+        guard self.record?.life == self.world.life else { return "has not noticed that the server has restarted" }
         let calls = (self.sent + self.queue).filter { if case .renew = $0.request { false } else { true } }
         if let call = calls.first { return "\(calls.count) calls are unanswered, the first \(call.request)" }
         if self.postponed > 0 { return "calls wait to be made again" }

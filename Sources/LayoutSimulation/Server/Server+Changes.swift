@@ -175,7 +175,8 @@ extension Server {
             world.oracle.checkNobodyReaches(change.affected, of: file, "running")
             world.apply(change.change, to: file)
             world.host.runningCalls -= 1
-            if case .local(let local) = change.requester { world.localChangeEnded(local, nil) }
+            world.mayCutPower()
+            if case .local(let local) = change.requester { world.settle(local) }
             guard let self else { return }
             self.deliver { [unowned self] in
                 self.failpoint(.crashedAfterCall) { [unowned self] in self.callReturned(id) }

@@ -5,28 +5,48 @@ import Sessions
 
 /// The engine's actions, and what of them the next life must know.
 extension Server {
-    /// Carries actions out, in order; those behind one that has to be written wait for that.
+    /// Carries actions out, in order; those behind a record wait until it is written.
+    ///
+    /// The records of all lists are written in the order in which the engine made them: one that waited for its turn in its
+    /// list could replace a later one of the same holder.
     func perform(_ actions: ArraySlice<LeaseEngine.Action>) {
-        for index in actions.indices {
-            let rest = actions[(index + 1)...]
-            self.world.trace("server -> \(actions[index])")
-            switch actions[index] {
-            case .persist(let record):
-                let isGrant = !rest.isEmpty
-                self.persist(record, isWaitedFor: isGrant) { [unowned self] in self.perform(rest) }
-                return
-            case .persistRevocation(let client, let file):
-                self.notices.insert(client)
-                self.oracle.revoked(client, self.file(file))
-                guard !self.world.has(.revocationNotWritten) else { continue }
-                self.write([.revocation(StoredRevocation(client: client, file: self.handle(file)))], .written) {
-                    [unowned self] in self.perform(rest)
-                }
-                return
-            case .resolveExtents, .grant, .refuse, .returned, .sendRecall, .recallEnded, .permitChange, .refuseChange,
-                .changeEnded, .fence, .revoked, .released, .recallAny, .clientForgotten, .graceEnded:
-                self.perform(actions[index])
-            }
+        let next = actions.firstIndex { Self.isRecord($0) } ?? actions.endIndex
+        for action in actions[..<next] {
+            self.world.trace("server -> \(action)")
+            self.perform(action)
+        }
+        guard next < actions.endIndex else { return }
+        let rest = actions[(next + 1)...]
+        let end = rest.firstIndex { Self.isRecord($0) } ?? rest.endIndex
+        self.world.trace("server -> \(actions[next])")
+        if self.world.has(.recordsReordered) {
+            return self.persist(actions[next], isWaitedFor: !rest.isEmpty) { [unowned self] in self.perform(rest) }
+        }
+        self.persist(actions[next], isWaitedFor: next + 1 < end) { [unowned self] in self.perform(rest[..<end]) }
+        if end < rest.endIndex { self.perform(rest[end...]) }
+    }
+
+    private static func isRecord(_ action: LeaseEngine.Action) -> Bool {
+        switch action {
+        case .persist, .persistRevocation: true
+        case .resolveExtents, .grant, .refuse, .returned, .sendRecall, .recallEnded, .permitChange, .refuseChange,
+            .changeEnded, .fence, .revoked, .released, .recallAny, .clientForgotten, .graceEnded:
+            false
+        }
+    }
+
+    private func persist(_ action: LeaseEngine.Action, isWaitedFor: Bool, _ done: @escaping () -> Void) {
+        switch action {
+        case .persist(let record):
+            self.persist(record, isWaitedFor: isWaitedFor, done)
+        case .persistRevocation(let client, let file):
+            self.notices.insert(client)
+            self.oracle.revoked(client, self.file(file))
+            let revocation = StoredRevocation(client: client, file: self.handle(file))
+            self.write(self.world.has(.revocationNotWritten) ? [] : [.revocation(revocation)], .written, done)
+        case .resolveExtents, .grant, .refuse, .returned, .sendRecall, .recallEnded, .permitChange, .refuseChange,
+            .changeEnded, .fence, .revoked, .released, .recallAny, .clientForgotten, .graceEnded:
+            done()
         }
     }
 

@@ -219,6 +219,7 @@ extension Server {
         if let opened = self.holders.opened[owner] { self.holders.dropUnfetched(of: opened, self.host) }
         self.after(20...2000) { [unowned self] in
             if fence.method == .enforce, self.world.swarm.policy == .kill, let peer = self.peers[fence.client] {
+                if peer.isDraining(self.file(fence.file)) { self.world.mark(.fencedWhileDraining) }
                 peer.kill()
             }
             // As it is now: the holder may have been given another description since.

@@ -41,7 +41,9 @@ extension Server {
             self.write(records, .synced) { [unowned self] in
                 var state = state
                 for record in records { state.apply(record) }
-                self.failpoint(.crashedWhileRecovering) { [unowned self, state] in self.resolveIntents(of: state) }
+                self.failpoint(.crashedWhileRecovering, onceIn: 8) { [unowned self, state] in
+                    self.resolveIntents(of: state)
+                }
             }
         }
     }
@@ -145,6 +147,7 @@ extension Server {
         for blocked in state.blocked { self.blockedFiles.insert(Int(blocked.file.low.low) - 1) }
         self.isServing = true
         self.world.trace("server: life \(self.life) serves with \(state.holders.count) holders")
+        if self.world.isHealing { self.unblockFiles() }
         self.submit(.started)
         for client in self.sessions.supersededClients { self.submit(.clientLost(client)) }
         if self.world.has(.secondRestartForgets) { self.forgetThoseWhoAreNotBack() }
@@ -238,8 +241,10 @@ extension Server {
     }
 
     /// Goes on, unless this is where the server dies.
-    func failpoint(_ mark: Simulation.Mark, _ goOn: @escaping () -> Void) {
-        guard self.world.swarm.killsServer, !self.world.isHealing, self.world.random.oneIn(250) else { return goOn() }
+    func failpoint(_ mark: Simulation.Mark, onceIn chances: UInt64 = 250, _ goOn: @escaping () -> Void) {
+        guard self.world.swarm.killsServer, !self.world.isHealing, self.world.random.oneIn(chances) else {
+            return goOn()
+        }
         self.world.mark(mark)
         // Not from within whatever called.
         self.after(0...0) { [unowned self] in self.world.killServer(self) }

@@ -18,6 +18,8 @@ final class Connection {
     /// Streams by their receiver: what is sent vanishes, and nobody hears of it (half-open).
     private var isSilent = [false, false]
     private var lastArrival: [Instant]
+    /// Until when what this connection carries towards a side is held up; the client's others may get through.
+    private var heldUpUntil: [Instant?] = [nil, nil]
 
     init(_ number: UInt64, _ client: Client, _ server: Server) {
         self.number = number
@@ -29,13 +31,21 @@ final class Connection {
 
     func isOpen(at side: Side) -> Bool { self.isOpen[side.rawValue] }
 
+    func holdUp(towards side: Side, until: Instant) { self.heldUpUntil[side.rawValue] = until }
+
+    private func heldUp(towards side: Side) -> Instant? {
+        let own = self.heldUpUntil[side.rawValue] ?? self.world.now
+        let all = self.client.heldUp(towards: side) ?? self.world.now
+        return max(own, all) > self.world.now ? max(own, all) : nil
+    }
+
     /// Sends to a side; `receive` runs there behind all that was sent before.
     func send(to side: Side, _ receive: @escaping () -> Void) {
         guard self.isOpen(at: side.other), !self.isSilent[side.rawValue] else { return }
         let process: SimulatedProcess = side == .server ? self.server : self.client
         self.world.schedule(at: self.arrival(at: side), on: nil) { [self] in
             // What is held up longer waits on; order stays, because everything behind it does too.
-            if let until = self.client.heldUp(towards: side), until > self.world.now {
+            if let until = self.heldUp(towards: side) {
                 self.world.schedule(at: until, on: nil) { [self] in self.hand(to: process, side, receive) }
             } else {
                 self.hand(to: process, side, receive)
@@ -50,7 +60,7 @@ final class Connection {
     private func arrival(at side: Side) -> Instant {
         let slow: UInt64 = self.world.swarm.isSlow && self.world.random.oneIn(20) ? 200_000 : 400
         var at = max(self.world.after(5...slow), self.lastArrival[side.rawValue].advanced(by: .nanoseconds(1)))
-        if let until = self.client.heldUp(towards: side) { at = max(at, until) }
+        if let until = self.heldUp(towards: side) { at = max(at, until) }
         self.lastArrival[side.rawValue] = at
         return at
     }

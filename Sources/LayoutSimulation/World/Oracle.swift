@@ -22,6 +22,8 @@ final class Oracle {
     private var cutPlaces: Set<UInt64> = []
     /// Each file as the changes that ran made it, in their order.
     private var model: [[SimulatedFile.Block]] = []
+    /// What the store knew when the present life began.
+    private var recoveredHolders: [StoredHolder] = []
     /// Clients that lost layouts and have not been told, with how many files.
     private var untold: Set<ClientID> = []
 
@@ -86,6 +88,7 @@ final class Oracle {
 
     /// The server is about to serve: what is half done has to be known to it.
     func recovered(_ state: RecoveredState) {
+        self.recoveredHolders = state.holders
         let blocked = Set(state.blocked.map { Int($0.file.low.low) - 1 })
         for (number, file) in self.world.host.files.enumerated() {
             if file.halfDone != nil, !blocked.contains(number) {
@@ -94,6 +97,19 @@ final class Oracle {
             if file.blocks.map(\.place) != self.model[number].map(\.place) {
                 self.world.violation("file \(number) is not what the changes that ran have made of it")
             }
+        }
+    }
+
+    /// A reclaim was granted: of what the client held when the life before ended, and of nothing else.
+    func reclaimed(_ client: ClientID, _ file: Int, _ grant: GrantedReply) {
+        let stored = self.recoveredHolders.first { $0.client == client && $0.file.low.low == UInt64(file) + 1 }
+        var next = grant.range.lowerBound
+        for segment in stored?.segments ?? []
+        where segment.range.contains(next) && (segment.ioMode == .readWrite || grant.ioMode == .read) {
+            next = segment.range.upperBound
+        }
+        if next < grant.range.upperBound {
+            self.world.violation("\(client) was given \(grant.range) of file \(file) as its own, which it never held")
         }
     }
 
@@ -178,9 +194,7 @@ final class Oracle {
     }
 
     func fenced(_ holder: LeaseEngine.HolderID, _ client: ClientID, _ file: Int) {
-        if self.world.clients.contains(where: { $0.id == client && $0.isDraining(file) }) {
-            self.world.mark(.fencedWhileDraining)
-        }
+        if UInt32(truncatingIfNeeded: holder.rawValue >> 32) != self.world.life { self.world.mark(.provenGoneAtStart) }
     }
 
     func learntOfRevocation(_ client: ClientID) { self.untold.remove(client) }

@@ -43,12 +43,13 @@ extension World {
         if let client = process as? Client, client.isRecalled { self.mark(.holderStoppedUnderRecall) }
         process.stop()
         let end = self.after(self.someTime())
+        // Whoever is stopped over a restart comes back late, or not in grace.
+        if process is Client, self.swarm.killsServer, self.random.oneIn(3) { self.killServer() }
         self.schedule(at: end, on: nil) { process.goOn() }
     }
 
     // MARK: The server
 
-    /// Goes on, unless this is where the server dies.
     func killServer(_ server: Server? = nil) {
         guard let server = server ?? self.server, server.isAlive else { return }
         self.trace("the server dies")
@@ -74,7 +75,7 @@ extension World {
     }
 
     /// Every process dies, and what was not synced may be gone.
-    private func cutPower() {
+    func cutPower() {
         self.trace("the power fails")
         self.count(.powerCut)
         self.server?.die()
@@ -86,11 +87,27 @@ extension World {
                 self.oracle.undone(lost, on: file)
             }
         }
+        self.takeLocalChangesAsTheyAre()
         self.host.cutPower()
         for local in self.localChanges { self.oracle.abandon(local.change.operation) }
         self.localChanges = []
         for place in self.clients.indices { self.replaceClient(place) }
         self.startServerLater()
+    }
+
+    /// What a local program had half done when the power went is its own business: no layout is left to be wrong.
+    private func takeLocalChangesAsTheyAre() {
+        for local in self.localChanges
+        where self.host.files[local.file].halfDone?.change.operation == local.change.operation {
+            self.host.files[local.file].acceptAsItIs()
+            self.oracle.accepted(local.file)
+        }
+    }
+
+    /// Now and then the power goes right behind a system call, before anything is synced.
+    func mayCutPower() {
+        guard self.swarm.cutsPower, !self.isHealing, self.random.oneIn(60) else { return }
+        self.schedule(at: self.now, on: nil) { [unowned self] in self.cutPower() }
     }
 
     // MARK: Calls that fail
@@ -163,6 +180,16 @@ extension World {
     func askForLocalChanges(_ changes: [LocalChange]) {
         guard let server, server.isServing else { return }
         for local in changes { server.deliver { server.localChange(local) } }
+    }
+
+    /// A local program waits until what it did is on stable storage; the server may die meanwhile.
+    func settle(_ local: LocalChange) {
+        let boot = self.host.boot
+        self.schedule(at: self.after(5...1000), on: nil) { [unowned self] in
+            guard self.host.boot == boot else { return }
+            self.host.files[local.file].sync()
+            self.localChangeEnded(local, nil)
+        }
     }
 
     /// A local program goes on: its change ran (`nil`), or failed with an error.
