@@ -48,7 +48,7 @@ let package = Package(
 
         .target(
             name: "LayoutSimulation",
-            dependencies: ["LayoutCore", "Recovery", "LeaseEngine", "LayoutHolder"],
+            dependencies: ["LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutHolder"],
             swiftSettings: swiftSettings
         ),
 
