@@ -101,6 +101,8 @@ final class ScriptedServer: Sendable {
     func connect(_ adjust: (inout ClientConfiguration) -> Void = { _ in }) async throws -> LayoutClient {
         var configuration = ClientConfiguration()
         configuration.connectTimeout = .seconds(5)
+        // Should a test fail, threads that wait must not end the process some time later.
+        configuration.giveUpAfter = .seconds(3600)
         adjust(&configuration)
         return try await LayoutClient.connect(to: self.url, configuration: configuration)
     }
