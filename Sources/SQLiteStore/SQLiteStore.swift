@@ -17,7 +17,8 @@ package final class SQLiteStore: RecoveryStore {
     private final class Waiting: Sendable {
         let records: [RecoveryRecord]
         let durability: Durability
-        let failure = Mutex<RecoveryStoreError?>(nil)
+        /// How it went; `nil` while nothing was tried.
+        let outcome = Mutex<Result<Void, RecoveryStoreError>?>(nil)
 
         init(_ records: [RecoveryRecord], _ durability: Durability) {
             self.records = records
@@ -99,14 +100,16 @@ package final class SQLiteStore: RecoveryStore {
         let mine = Waiting(records, durability)
         self.waiting.withLock { $0.append(mine) }
         self.queue.writeWithoutTransaction { database in
-            // Empty if an earlier caller has taken this one's records along.
+            // An earlier caller may have taken these records along. What others have brought since is theirs to commit: so it
+            // gathers, and does not go one by one.
+            guard mine.outcome.withLock({ $0 == nil }) else { return }
             let group = self.waiting.withLock { waiting in
                 defer { waiting = [] }
                 return waiting
             }
-            if !group.isEmpty { self.commit(group, to: database) }
+            self.commit(group, to: database)
         }
-        if let failure = mine.failure.withLock({ $0 }) { throw failure }
+        try mine.outcome.withLock { $0 }?.get()
     }
 
     /// Ends the use of the store, and lets another server have it.
@@ -133,20 +136,20 @@ package final class SQLiteStore: RecoveryStore {
     /// Writes what the callers wait for as one transaction, and tells each of them how it went.
     private func commit(_ group: [Waiting], to database: Database) {
         let durability: Durability = group.contains { $0.durability == .synced } ? .synced : .written
-        let failure = self.log.withLock { log -> RecoveryStoreError? in
-            guard var open = log.take() else { return self.failure.closed }
+        let outcome = self.log.withLock { log -> Result<Void, RecoveryStoreError> in
+            guard var open = log.take() else { return .failure(self.failure.closed) }
             defer { log = open }
-            if let failure = open.failure { return failure }
+            if let failure = open.failure { return .failure(failure) }
             do {
                 try self.commit(group.flatMap(\.records), durability, to: database, &open)
-                return nil
+                return .success(())
             } catch {
                 let failure = self.failure.from(error, "write to")
                 if failure.code != .full || !(error is DatabaseError) { open.failure = failure }
-                return failure
+                return .failure(failure)
             }
         }
-        if let failure { for caller in group { caller.failure.withLock { $0 = failure } } }
+        for caller in group { caller.outcome.withLock { $0 = outcome } }
     }
 
     private func commit(
