@@ -15,7 +15,7 @@ final class ServerProcess {
         self.sockets = try TestDirectory()
         let socket = self.sockets.file("layoutd.sock")
         self.url = "layout+unix://\(socket)"
-        let program = try Self.program("layoutd")
+        let program = try builtProgram("layoutd")
         let arguments = [
             "serve", "--export", self.directory.path, "--listen", "unix://\(socket)", "--log-level", "error",
         ]
@@ -28,26 +28,7 @@ final class ServerProcess {
     }
 
     /// A program of this package, built beside the tests.
-    static func program(_ name: String) throws -> String {
-        let bundle = try Self.link("/proc/self/exe").split(separator: "/").dropLast()
-        // The tests run inside the toolchain's runner, or as a program of their own beside the others.
-        var folders = ["/" + bundle.joined(separator: "/")]
-        for argument in CommandLine.arguments where argument.contains(".xctest") {
-            folders.append("/" + argument.split(separator: "/").dropLast().joined(separator: "/"))
-        }
-        for folder in folders where unsafe access("\(folder)/\(name)", X_OK) == 0 { return "\(folder)/\(name)" }
-        throw TestFailure("no '\(name)' in \(folders.joined(separator: " or ")): build the package first")
-    }
-
-    private static func link(_ path: String) throws -> String {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-            guard let base = unsafe bytes.bindMemory(to: CChar.self).baseAddress else { return -1 }
-            return unsafe readlink(path, base, bytes.count)
-        }
-        guard count > 0 else { throw TestFailure("cannot read \(path): errno \(errno)") }
-        return String(decoding: buffer[..<count], as: UTF8.self)
-    }
+    static func program(_ name: String) throws -> String { try builtProgram(name) }
 
     /// Ends the server as an operator would, and returns its exit code.
     @discardableResult
