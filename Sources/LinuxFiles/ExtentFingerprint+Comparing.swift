@@ -31,6 +31,7 @@ extension ExtentFingerprint {
     /// Changes of others are noticed where they move, add or free blocks in a part that was seen, or change the size. Data
     /// that is overwritten in place changes nothing here.
     /// - Parameter file: Open for reading.
+    /// - Returns: What the file says about the shift.
     /// - Throws: ``LayoutCore/LayoutStatus/ioError``.
     package func compare(to file: borrowing some Descriptor & ~Copyable) throws(LinuxError) -> Verdict {
         try MappingCalls.synchronize(file)

@@ -140,9 +140,11 @@ import Testing
         }
     }
 
-    @Test("an insert that has moved some of the extents: neither, until the last of them is in its place")
+    @Test(
+        "an insert that has moved some of the extents: neither, until the last of them is in its place",
+        .enabled(if: TestFileSystems.hasImages, "mounting needs root")
+    )
     func halfDoneInsert() throws {
-        guard TestFileSystems.hasImages else { return }
         let export = try Export(.xfs)
         let block = export.blockSize
         for count in [6, 80] {
@@ -163,9 +165,11 @@ import Testing
         }
     }
 
-    @Test("a collapse that has moved some of the extents: neither, until the size is set")
+    @Test(
+        "a collapse that has moved some of the extents: neither, until the size is set",
+        .enabled(if: TestFileSystems.hasImages, "mounting needs root")
+    )
     func halfDoneCollapse() throws {
-        guard TestFileSystems.hasImages else { return }
         let export = try Export(.xfs)
         let block = export.blockSize
         for count in [6, 80] {
@@ -207,9 +211,12 @@ import Testing
         try self.expectStory(shift, on: growing, in: export, "growing")
     }
 
-    @Test("a file that shares its blocks with another one, also that of its end", arguments: [true, false])
+    @Test(
+        "a file that shares its blocks with another one, also that of its end",
+        .enabled(if: TestFileSystems.hasImages, "mounting needs root"),
+        arguments: [true, false]
+    )
     func shared(_ isInsert: Bool) throws {
-        guard TestFileSystems.hasImages else { return }
         let export = try Export(.xfs)
         let block = export.blockSize
         let file = try self.make("file", [.data, .hole, .data, .data], tail: 11, in: export)
