@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What holders of layouts and others meet after a server has ended like `kill -9` and was started again.
-@Suite struct RestartTests {
+@Suite struct ServerRestartTests {
     private static func shortTimes(_ configuration: inout ServerConfiguration) {
         configuration.lease = .milliseconds(600)
         configuration.enforcedLeaseMargin = .milliseconds(200)
