@@ -69,6 +69,9 @@ struct FenceWork: Sendable {
     }
 
     private func kill(_ trouble: inout [String]) {
+        if self.peers.isEmpty, !self.locks.isEmpty {
+            trouble.append("who has its descriptors was known to an earlier life of the server only: nobody is killed")
+        }
         for peer in self.peers {
             guard peer.pid != getpid() else {
                 trouble.append("the holder is this process, which is not killed")

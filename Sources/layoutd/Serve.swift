@@ -2,6 +2,8 @@ import ArgumentParser
 import Glibc
 import LayoutServer
 import Logging
+import Recovery
+import SQLiteStore
 import ServiceLifecycle
 import UnixSignals
 
@@ -29,6 +31,16 @@ struct Serve: AsyncParsableCommand {
         transform: { try ServerAddress($0) }
     )
     var listen: [ServerAddress]
+
+    @OptionGroup var state: StateOptions
+
+    @Flag(
+        help: """
+            Keep the recovery store aside and begin a new one. Clients lose their layouts and learn nothing of changes \
+            under way: only when the old store cannot be used.
+            """
+    )
+    var newState = false
 
     @Option(help: "How long a client may be silent before its layouts can be taken.")
     var lease = TimeArgument(seconds: 15)
@@ -122,6 +134,22 @@ struct Serve: AsyncParsableCommand {
         configuration.trustsRemoteRoot = self.noRootSquash
         configuration.allowsExclusive = self.allowExclusive
         configuration.logger = logger
+        let (state, isNew) = (self.state, self.newState)
+        configuration.openStore = { identity in
+            let directory = try state.directory(for: identity)
+            let store = try SQLiteStore.open(
+                directory: directory,
+                identity: identity,
+                mode: isNew ? .newState : .existingOrNew
+            )
+            logger.notice("recovery store", metadata: ["directory": "\(directory)"])
+            if let setAside = store.setAside {
+                logger.warning("the earlier recovery store was kept aside", metadata: ["directory": "\(setAside)"])
+            }
+            return store
+        }
+        // The log has said why. What was done and not written down is found out by the next start.
+        configuration.storeFailed = { _ in _exit(ExitCode.ioError.rawValue) }
         return configuration
     }
 }

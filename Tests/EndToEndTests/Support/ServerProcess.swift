@@ -18,6 +18,7 @@ final class ServerProcess {
         let program = try builtProgram("layoutd")
         let arguments = [
             "serve", "--export", self.directory.path, "--listen", "unix://\(socket)", "--log-level", "error",
+            "--state", self.sockets.file("state"),
         ]
         self.process = try ChildProcess(program, arguments + options)
         while true {
