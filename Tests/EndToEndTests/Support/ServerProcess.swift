@@ -1,30 +1,86 @@
 import Glibc
 import TestSupport
 
-/// A `layoutd` process on a directory, listening on a Unix socket.
+/// A `layoutd` process on a directory, listening on a Unix socket; it can be ended in any way, and started again on the
+/// same directory and socket.
 final class ServerProcess {
     let url: String
+    let socket: String
     let directory: TestDirectory
     private let sockets: TestDirectory
-    private let process: ChildProcess
-    private var isRunning = true
+    private let options: [String]
+    private let user: uid_t?
+    private var process: ChildProcess?
 
     /// Starts the server and waits until it says that it is ready.
-    init(on fileSystem: TestFileSystem, _ options: [String] = []) throws {
+    ///
+    /// The directory is made on `fileSystem`; `options` are further ones of `layoutd serve`, and `environment` further
+    /// variables, as `NAME=VALUE`. The process and the directory are those of `user`, or of the tests' own user.
+    init(
+        on fileSystem: TestFileSystem,
+        _ options: [String] = [],
+        environment: [String] = [],
+        user: uid_t? = nil
+    ) throws {
         self.directory = try fileSystem.makeDirectory()
         self.sockets = try TestDirectory()
-        let socket = self.sockets.file("layoutd.sock")
-        self.url = "layout+unix://\(socket)"
-        let program = try Self.program("layoutd")
-        let arguments = [
-            "serve", "--export", self.directory.path, "--listen", "unix://\(socket)", "--log-level", "error",
-        ]
-        self.process = try ChildProcess(program, arguments + options)
+        self.socket = self.sockets.file("layoutd.sock")
+        self.url = "layout+unix://\(self.socket)"
+        self.options = options
+        self.user = user
+        if let user {
+            for path in [self.directory.path, self.sockets.path] where unsafe chown(path, user, user) != 0 {
+                throw TestFailure("cannot give '\(path)' away: errno \(errno)")
+            }
+        }
+        try self.start(environment: environment)
+    }
+
+    deinit { self.stop() }
+
+    /// Starts the server again that has ended.
+    func start(environment: [String] = []) throws {
+        let process = try self.launch(environment)
+        self.process = process
         while true {
-            let line = self.process.readLine()
+            let line = process.readLine()
             if line.contains("layoutd ready") { break }
             guard !line.isEmpty else { throw TestFailure("layoutd ended before it was ready") }
         }
+    }
+
+    /// Starts the server in the expectation that it refuses to serve, and returns how it ended.
+    func startAndFail(environment: [String] = []) throws -> ProcessResult { try self.launch(environment).wait() }
+
+    private func launch(_ environment: [String]) throws -> ChildProcess {
+        let arguments = [
+            "serve", "--export", self.directory.path, "--listen", "unix://\(self.socket)", "--log-level", "error",
+        ]
+        return try Self.launch("layoutd", arguments + self.options, environment, as: self.user) {
+            try ChildProcess($0, $1, passing: $2)
+        }
+    }
+
+    /// Runs a program of this package to its end, as another user.
+    static func run(_ name: String, _ arguments: [String], as user: uid_t?) throws -> ProcessResult {
+        try Self.launch(name, arguments, [], as: user) { try runProcess($0, $1, passing: $2) }
+    }
+
+    private static func launch<Started>(
+        _ name: String,
+        _ arguments: [String],
+        _ environment: [String],
+        as user: uid_t?,
+        _ body: (String, [String], CInt?) throws -> Started
+    ) throws -> Started {
+        let program = try Self.program(name)
+        guard let user else { return try body("env", environment + [program] + arguments, nil) }
+        // By descriptor: the other user need not be able to reach the directory that the package was built in.
+        let descriptor = unsafe open(program, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw TestFailure("cannot open '\(program)': errno \(errno)") }
+        defer { close(descriptor) }
+        let identity = ["--reuid=\(user)", "--regid=\(user)", "--clear-groups"]
+        return try body("env", environment + ["setpriv"] + identity + ["/proc/self/fd/3"] + arguments, descriptor)
     }
 
     /// A program of this package, built beside the tests.
@@ -49,14 +105,31 @@ final class ServerProcess {
         return String(decoding: buffer[..<count], as: UTF8.self)
     }
 
+    /// Runs `layoutctl` against this server, and returns what it prints; it must succeed.
+    func layoutctl(_ arguments: [String]) throws -> String {
+        let result = try runProcess(try Self.program("layoutctl"), arguments + ["--server", self.url])
+        guard result.status == 0 else { throw TestFailure("layoutctl \(arguments): \(result)") }
+        return result.output
+    }
+
     /// Ends the server as an operator would, and returns its exit code.
     @discardableResult
     func stop() -> Int32 {
-        guard self.isRunning else { return 0 }
-        self.isRunning = false
-        self.process.signal(SIGTERM)
-        return self.process.wait().status
+        guard let process = self.process else { return 0 }
+        self.process = nil
+        process.signal(SIGTERM)
+        return process.wait().status
     }
 
-    deinit { self.stop() }
+    /// Ends the server as a crash would; also one that has ended itself.
+    func kill() {
+        self.process?.end()
+        self.process = nil
+    }
+
+    /// Waits for the end of a server that ends itself, and returns its exit code.
+    func waitForEnd() -> Int32 {
+        defer { self.process = nil }
+        return self.process?.wait().status ?? 0
+    }
 }
