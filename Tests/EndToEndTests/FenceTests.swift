@@ -84,6 +84,48 @@ import Testing
         #expect(lines.enumerated().allSatisfy { $1 == "\(client) \(pid) data \($0 + 1)" }, "\(lines)")
     }
 
+    @Test("C16: hooks that hang are ended and run again, and nobody else's fence waits for them")
+    func hangingHooks() throws {
+        let scripts = try TestDirectory()
+        let log = scripts.file("log")
+        // A hook that hangs in a program of its own, as hooks do.
+        let hook = try scripts.script(
+            "hook",
+            "case $3 in hung*) sleep 1000 & echo $! >> \(log); wait;; esac; kill -9 $(echo \"$2\" | tr , ' ')"
+        )
+        let server = try ServerProcess(on: .plain, ["--fence", "hook:\(hook)", "--recall-timeout", "100ms"])
+        let holder = try RawClient(server, "holder")
+        let changer = try RawClient(server, "changer")
+        var storing: [StoringProcess] = []
+        defer {
+            for process in storing { process.end() }
+            server.kill()
+        }
+        func hold(_ name: String) throws -> FileHandle {
+            _ = try StampedFile(server.directory.file(name), pages: 4)
+            let handle = try holder.open(name)
+            storing.append(try StoringProcess(try holder.layoutGet(handle), of: server))
+            return handle
+        }
+        let hung = try (0..<6).map { try hold("hung\($0)") }
+        let other = try hold("other")
+        for handle in hung { _ = try changer.send(RawClient.change(.truncate, handle, 0)) }
+        try waitUntil("all hooks hang") { try runProcess("cat", [log]).output.split(separator: "\n").count == 6 }
+        let (_, elapsed) = try timed { try changer.change(.truncate, other, 0) }
+        print("fence beside six hooks that hang: \(elapsed)")
+        #expect(elapsed < .seconds(5))
+        try waitUntil("they are run again") {
+            try changer.recallStates().filter { $0.fenceAttempts >= 2 }.count == 6
+        }
+        // The first run of each is gone, with what it had started.
+        let sleepers = try runProcess("cat", [log]).output.split(separator: "\n").compactMap { pid_t($0) }
+        #expect(sleepers.count >= 6)
+        try waitUntil("what the first runs started is gone") {
+            sleepers.prefix(6).allSatisfy { Glibc.kill($0, 0) != 0 }
+        }
+        #expect(try changer.serverState().changesWaiting == 6)
+    }
+
     @Test("C2: cooperative: the change runs once the holder's own deadline has passed, and not before")
     func cooperative() throws {
         let held = try HeldFile(

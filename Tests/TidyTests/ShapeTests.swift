@@ -40,13 +40,6 @@ enum Shape {
         (#"\b(?:DispatchSemaphore|Thread\.sleep|usleep|nanosleep)\b"#, "wait for an event, with one deadline")
     ]
 
-    /// Files that may, and why.
-    static let sleepers = [
-        "Sources/LayoutServer/FenceWork.swift":
-            "the kernel tells nobody when a lock falls; a thread of the fences' own",
-        "Sources/LayoutServer/HookProgram.swift": "a child's end, with a limit; a thread of the fences' own",
-    ]
-
     /// Banned in the texts of traps.
     private static let bannedTraps: [(pattern: String, remedy: String)] = [
         (#"fatalError\(\s*\"(?i:not|un)[ -]?(?:yet|impl|supported|done)"#, "implement it, or do not offer it"),
@@ -66,7 +59,7 @@ enum Shape {
         found += try Self.bannedCode.flatMap { pattern, remedy in
             code.violations(of: try expression(pattern)) { "'\($0)': \(remedy)" }
         }
-        if file.path.hasPrefix("Sources/"), Self.sleepers[file.path] == nil {
+        if file.path.hasPrefix("Sources/") {
             found += try Self.bannedProductCode.flatMap { pattern, remedy in
                 code.violations(of: try expression(pattern)) { "'\($0)': \(remedy)" }
             }
@@ -120,7 +113,7 @@ enum Shape {
 
     @Test func exceptionsAreAboutFilesThatExist() throws {
         let paths = Set(try Repository.paths(.present))
-        for path in Array(Shape.longFiles.keys) + Array(Shape.sleepers.keys) {
+        for path in Shape.longFiles.keys {
             #expect(paths.contains(path), "\(path) is gone: it needs no exception")
         }
     }
