@@ -91,15 +91,20 @@ import Testing
         // A hook that hangs in a program of its own, as hooks do.
         let hook = try scripts.script(
             "hook",
-            "case $3 in hung*) sleep 1000 & echo $! >> \(log); wait;; esac; kill -9 $(echo \"$2\" | tr , ' ')"
+            "case $3 in hung*) sleep 1000 & echo $! >> \(log); wait; exit 1;; esac; kill -9 $(echo \"$2\" | tr , ' ')"
         )
         let server = try ServerProcess(on: .plain, ["--fence", "hook:\(hook)", "--recall-timeout", "100ms"])
         let holder = try RawClient(server, "holder")
         let changer = try RawClient(server, "changer")
         var storing: [StoringProcess] = []
+        func sleepers() throws -> [pid_t] {
+            try runProcess("cat", [log]).output.split(separator: "\n").compactMap { pid_t($0) }
+        }
         defer {
             for process in storing { process.end() }
             server.kill()
+            // The last hooks have nobody any more who would end them.
+            for pid in (try? sleepers()) ?? [] { Glibc.kill(pid, SIGKILL) }
         }
         func hold(_ name: String) throws -> FileHandle {
             _ = try StampedFile(server.directory.file(name), pages: 4)
@@ -110,7 +115,7 @@ import Testing
         let hung = try (0..<6).map { try hold("hung\($0)") }
         let other = try hold("other")
         for handle in hung { _ = try changer.send(RawClient.change(.truncate, handle, 0)) }
-        try waitUntil("all hooks hang") { try runProcess("cat", [log]).output.split(separator: "\n").count == 6 }
+        try waitUntil("all hooks hang") { try sleepers().count == 6 }
         let (_, elapsed) = try timed { try changer.change(.truncate, other, 0) }
         print("fence beside six hooks that hang: \(elapsed)")
         #expect(elapsed < .seconds(5))
@@ -118,10 +123,9 @@ import Testing
             try changer.recallStates().filter { $0.fenceAttempts >= 2 }.count == 6
         }
         // The first run of each is gone, with what it had started.
-        let sleepers = try runProcess("cat", [log]).output.split(separator: "\n").compactMap { pid_t($0) }
-        #expect(sleepers.count >= 6)
+        let first = try sleepers().prefix(6)
         try waitUntil("what the first runs started is gone") {
-            sleepers.prefix(6).allSatisfy { Glibc.kill($0, 0) != 0 }
+            first.allSatisfy { Glibc.kill($0, 0) != 0 }
         }
         #expect(try changer.serverState().changesWaiting == 6)
     }

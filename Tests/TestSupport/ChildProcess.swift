@@ -93,12 +93,22 @@ package final class ChildProcess: Sendable {
         _ = self.reap()
     }
 
+    /// How the program has ended, as ``ProcessResult/status`` says it; `nil` as long as it runs.
+    ///
+    /// Once it has returned something, call nothing else any more.
+    package func endedStatus() -> Int32? {
+        var raw: CInt = 0
+        return unsafe waitpid(self.pid, &raw, WNOHANG) == self.pid ? Self.status(raw) : nil
+    }
+
     private func reap() -> Int32 {
         var raw: CInt = 0
         while unsafe waitpid(self.pid, &raw, 0) < 0, errno == EINTR {}
-        // waitpid(2): the low seven bits are the signal, the next byte the exit code.
-        return raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f
+        return Self.status(raw)
     }
+
+    /// waitpid(2): the low seven bits are the signal, the next byte the exit code.
+    private static func status(_ raw: CInt) -> Int32 { raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f }
 
     /// Whether there is output, or its end, within so many milliseconds.
     private func hasOutput(within milliseconds: CInt) -> Bool {

@@ -35,6 +35,9 @@ final class RawClient {
     private(set) var sequences: [UInt32]
     var answer: RecallAnswer
     private let path: String
+    private let identity: ExchangeIDArguments
+    private let hasBackChannel: Bool
+    private let channel: ChannelAttributes
     private var stream: RecordStream
     private var busySlots: Set<UInt32> = []
     private var lastTransaction: UInt32 = 0
@@ -51,30 +54,38 @@ final class RawClient {
         verifier: UInt64 = 1,
         hasBackChannel: Bool = true,
         slots: UInt32 = 16,
+        hasLeastRoom: Bool = false,
         answer: RecallAnswer = .status(.ok)
     ) throws {
         self.path = server.socket
+        self.identity = ExchangeIDArguments(verifier: verifier, owner: Array(owner.utf8), flags: 0)
+        self.hasBackChannel = hasBackChannel
+        // The least that a server has to take, or plenty.
+        self.channel = ChannelAttributes(
+            maxRequest: hasLeastRoom ? 4096 : 1 << 20,
+            maxResponse: hasLeastRoom ? 4096 : 1 << 20,
+            maxResponseCached: hasLeastRoom ? 512 : 4096,
+            maxSlots: slots
+        )
         self.answer = answer
         self.stream = try RecordStream(path: server.socket)
         self.id = ClientID(0)
         self.session = SessionID(.zero)
         self.sequences = []
-        let exchange = ExchangeIDArguments(verifier: verifier, owner: Array(owner.utf8), flags: 0)
-        guard case .exchangeID(let identity) = try self.call(.exchangeID(exchange)) else {
+        try self.startSession()
+    }
+
+    /// Makes a session, and forgets the one before.
+    func startSession() throws {
+        guard case .exchangeID(let identity) = try self.call(.exchangeID(self.identity)) else {
             throw Self.odd("EXCHANGE_ID")
         }
-        let channel = ChannelAttributes(
-            maxRequest: 1 << 20,
-            maxResponse: 1 << 20,
-            maxResponseCached: 4096,
-            maxSlots: slots
-        )
         let create = CreateSessionArguments(
             client: identity.client,
             sequence: identity.sequence,
-            flags: hasBackChannel ? CreateSessionArguments.backChannelFlag : 0,
-            fore: channel,
-            back: channel,
+            flags: self.hasBackChannel ? CreateSessionArguments.backChannelFlag : 0,
+            fore: self.channel,
+            back: self.channel,
             callbackProgram: Self.callbackProgram
         )
         guard case .createSession(let made) = try self.call(.createSession(create)) else {
@@ -83,6 +94,7 @@ final class RawClient {
         self.id = identity.client
         self.session = made.session
         self.sequences = Array(repeating: 1, count: Int(made.fore.maxSlots))
+        self.busySlots = []
     }
 
     private static func odd(_ procedure: String) -> TestFailure { TestFailure("an odd answer to \(procedure)") }

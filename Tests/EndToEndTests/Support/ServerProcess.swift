@@ -1,16 +1,17 @@
 import Glibc
+import Synchronization
 import TestSupport
 
 /// A `layoutd` process on a directory, listening on a Unix socket; it can be ended in any way, and started again on the
 /// same directory and socket.
-final class ServerProcess {
+final class ServerProcess: Sendable {
     let url: String
     let socket: String
     let directory: TestDirectory
     private let sockets: TestDirectory
     private let options: [String]
     private let user: uid_t?
-    private var process: ChildProcess?
+    private let process = Mutex<ChildProcess?>(nil)
 
     /// Starts the server and waits until it says that it is ready.
     ///
@@ -40,12 +41,25 @@ final class ServerProcess {
 
     /// Starts the server again that has ended.
     func start(environment: [String] = []) throws {
+        guard try self.startUnlessKilled(environment: environment) else {
+            throw TestFailure("layoutd was killed before it was ready")
+        }
+    }
+
+    /// Starts the server again that has ended; `false` if it is killed before it is ready.
+    func startUnlessKilled(environment: [String]) throws -> Bool {
         let process = try self.launch(environment)
-        self.process = process
+        self.process.withLock { $0 = process }
+        var output = ""
         while true {
             let line = process.readLine()
-            if line.contains("layoutd ready") { break }
-            guard !line.isEmpty else { throw TestFailure("layoutd ended before it was ready") }
+            if line.contains("layoutd ready") { return true }
+            output += line
+            guard line.isEmpty else { continue }
+            self.process.withLock { $0 = nil }
+            let status = process.wait().status
+            guard status == 128 + SIGKILL else { throw TestFailure("layoutd ended with \(status): \(output)") }
+            return false
         }
     }
 
@@ -115,21 +129,24 @@ final class ServerProcess {
     /// Ends the server as an operator would, and returns its exit code.
     @discardableResult
     func stop() -> Int32 {
-        guard let process = self.process else { return 0 }
-        self.process = nil
+        guard let process = self.process.withLock({ $0.take() }) else { return 0 }
         process.signal(SIGTERM)
         return process.wait().status
     }
 
-    /// Ends the server as a crash would; also one that has ended itself.
-    func kill() {
-        self.process?.end()
-        self.process = nil
+    /// Sends the server a signal.
+    func signal(_ number: CInt) { self.process.withLock { $0 }?.signal(number) }
+
+    /// How the server has ended; `nil` as long as it runs.
+    func endedStatus() -> Int32? {
+        self.process.withLock { process in
+            guard let running = process else { return 128 + SIGKILL }
+            guard let status = running.endedStatus() else { return nil }
+            process = nil
+            return status
+        }
     }
 
-    /// Waits for the end of a server that ends itself, and returns its exit code.
-    func waitForEnd() -> Int32 {
-        defer { self.process = nil }
-        return self.process?.wait().status ?? 0
-    }
+    /// Ends the server as a crash would; also one that has ended itself.
+    func kill() { self.process.withLock { $0.take() }?.end() }
 }
