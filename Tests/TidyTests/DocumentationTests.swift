@@ -3,12 +3,17 @@ import Testing
 
 /// What is said about declarations, and where documents point.
 enum Documentation {
-    private static let declaration =
+    private static let declaration = Pattern(
         #"^\s*(?:@\w+(?:\([^)]*\))?\s+)*package\s+(?:[\w()]+\s+)*?"#
-        + #"(?:func|struct|enum|class|actor|protocol|typealias|subscript)\b"#
+            + #"(?:func|struct|enum|class|actor|protocol|typealias|subscript)\b"#,
+        hints: ["package"]
+    )
     /// What implements a protocol's requirement is documented there.
-    private static let witness =
-        #"\b(?:func (?:hash\(into|next\(\)|makeIterator\()|static func (?:==|<)|typealias \w+ = )"#
+    private static let witness = Pattern(
+        #"\b(?:func (?:hash\(into|next\(\)|makeIterator\()|static func (?:==|<)|typealias \w+ = )"#,
+        hints: ["func ", "typealias "]
+    )
+    private static let link = Pattern(#"\]\([^)\s]+\)"#, hints: ["]("])
 
     /// Files whose types are documented elsewhere, and where.
     static let exceptions = ["Sources/LayoutXDR/Messages.swift": "Protocol/layout.x, whose types these are, one by one"]
@@ -18,18 +23,16 @@ enum Documentation {
     /// Properties and initializers of a type may be clear from its comment and from their names.
     static func violations(in file: TextFile) throws -> [Violation] {
         guard file.path.hasPrefix("Sources/"), file.isSwift, Self.exceptions[file.path] == nil else { return [] }
-        let declaration = try expression(Self.declaration)
-        let witness = try expression(Self.witness)
-        let lines = file.lines
-        return file.withoutProse.lines.enumerated().compactMap { index, line in
-            guard line.firstMatch(of: declaration) != nil, line.firstMatch(of: witness) == nil else { return nil }
+        let witnesses = Set(try Self.witness.matches(in: file.codeLines).map(\.line))
+        return try Self.declaration.matches(in: file.codeLines).compactMap { number, _ in
+            if witnesses.contains(number) { return nil }
             // Attributes may stand on lines of their own between the comment and the declaration.
-            let above = lines[..<index].reversed().lazy.map { $0.drop(while: \.isWhitespace) }
+            let above = file.lines[..<(number - 1)].reversed().lazy.map { $0.drop(while: \.isWhitespace) }
             guard let comment = above.first(where: { !$0.hasPrefix("@") }), !comment.hasPrefix("///") else {
                 return nil
             }
-            let name = line.drop(while: \.isWhitespace).prefix(60)
-            return Violation(path: file.path, line: index + 1, message: "no documentation: \(name)")
+            let name = file.lines[number - 1].drop(while: \.isWhitespace).prefix(60)
+            return Violation(path: file.path, line: number, message: "no documentation: \(name)")
         }
     }
 
@@ -37,15 +40,14 @@ enum Documentation {
     static func brokenLinks(in file: TextFile, existing: Set<String>) throws -> [Violation] {
         guard file.path.hasSuffix(".md") else { return [] }
         let directory = URL(filePath: "/" + file.path).deletingLastPathComponent()
-        return try file.text.matches(of: expression(#"\]\(([^)\s]+)\)"#)).compactMap { match in
-            guard let target = match.output[1].substring, !target.contains(":"), !target.hasPrefix("#") else {
-                return nil
-            }
+        return try Self.link.matches(in: file.lines).compactMap { line, text in
+            let target = text.dropFirst(2).dropLast()
+            guard !target.contains(":"), !target.hasPrefix("#") else { return nil }
             let path = String(target.prefix { $0 != "#" })
             let resolved = String(directory.appending(path: path).standardized.path.dropFirst())
             let isThere = existing.contains(resolved) || existing.contains { $0.hasPrefix(resolved + "/") }
             return isThere
-                ? nil : Violation(path: file.path, line: nil, message: "links to \(target), which is not there")
+                ? nil : Violation(path: file.path, line: line, message: "links to \(target), which is not there")
         }
     }
 }

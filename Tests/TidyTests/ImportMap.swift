@@ -59,7 +59,7 @@ enum ImportMap {
     static func imports(of file: TextFile) -> [(module: String, line: Int)] {
         let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "typealias", "func", "let", "var"]
         var found: [(module: String, line: Int)] = []
-        for (index, line) in file.withoutProse.lines.enumerated() {
+        for (index, line) in file.codeLines.enumerated() {
             let words = line.split(whereSeparator: \.isWhitespace)
             guard let position = words.firstIndex(of: "import") else { continue }
             // Only attributes and access levels come before it.

@@ -8,16 +8,30 @@ enum Purity {
     /// What the simulation may all the same: it draws from its seed, and prints a trace of one seed on demand.
     private static let allowedInSimulation: Set = ["random", "shuffled", "print"]
 
-    /// What may not appear, as regular expressions, and what to do instead.
-    private static let banned = [
+    /// What may not appear, and what to do instead.
+    private static let banned: [(words: Pattern, remedy: String)] = [
         (
-            #"\b(Date|ContinuousClock|SuspendingClock|DispatchTime|clock_gettime)\b"#,
+            .words(["Date", "ContinuousClock", "SuspendingClock", "DispatchTime", "clock_gettime"]),
             "time is an argument: `at now: Instant`"
         ),
-        (#"\b(SystemRandomNumberGenerator|random|randomElement|shuffled?|UUID)\b"#, "random values are arguments"),
-        (#"\b(Task|TaskGroup|actor|async|await|Mutex|Atomic|DispatchQueue|Thread)\b"#, "the owner serialises calls"),
-        (#"\b(print|debugPrint|dump|readLine|Logger|FileManager)\b"#, "events and actions are the log"),
-        (#"\b(nonisolated|unsafe|UnsafePointer|UnsafeRawPointer|UnsafeMutablePointer)\b"#, "the core is values"),
+        (
+            .words(["SystemRandomNumberGenerator", "random", "randomElement", "shuffle", "shuffled", "UUID"]),
+            "random values are arguments"
+        ),
+        (
+            .words([
+                "Task", "TaskGroup", "actor", "async", "await", "Mutex", "Atomic", "DispatchQueue", "Thread",
+            ]),
+            "the owner serialises calls"
+        ),
+        (
+            .words(["print", "debugPrint", "dump", "readLine", "Logger", "FileManager"]),
+            "events and actions are the log"
+        ),
+        (
+            .words(["nonisolated", "unsafe", "UnsafePointer", "UnsafeRawPointer", "UnsafeMutablePointer"]),
+            "the core is values"
+        ),
     ]
 
     /// What a file of a pure module uses and may not.
@@ -26,10 +40,9 @@ enum Purity {
         guard components.count > 2, components[0] == "Sources", Self.modules.contains(String(components[1])) else {
             return []
         }
-        let code = file.withoutProse
         let allowed = components[1] == "LayoutSimulation" ? Self.allowedInSimulation : []
-        return try Self.banned.flatMap { pattern, remedy in
-            code.violations(of: try expression(pattern)) { "\($0) in the pure core: \(remedy)" }
+        return try Self.banned.flatMap { words, remedy in
+            try words.violations(in: file, code: true) { "\($0) in the pure core: \(remedy)" }
         }.filter { found in !allowed.contains { found.message.hasPrefix("\($0) in") } }
     }
 }

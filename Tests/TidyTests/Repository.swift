@@ -10,19 +10,32 @@ enum Repository {
     enum Selection {
         /// What is in the index.
         case tracked
-        /// That, and new files that are not ignored; without those that were deleted and not yet committed.
+        /// That, and new files where files belong; without those that were deleted and not yet committed.
+        ///
+        /// What lies about elsewhere, such as the output of a run, is nobody's contribution.
         case present
     }
+
+    /// Where new files belong.
+    private static let directories = ["Sources", "Tests", "Examples", "Protocol", ".github"]
 
     /// The paths of the files, sorted.
     ///
     /// - Throws: ``GitFailure`` if this is no clone, or git is not there.
     static func paths(_ selection: Selection) throws -> [String] {
+        let tracked = try Self.list(["--cached"])
+        guard selection == .present else { return tracked.sorted() }
+        let new = try Self.list(["--others", "--exclude-standard", "--"] + Self.directories)
+        return tracked.union(new).sorted().filter {
+            FileManager.default.fileExists(atPath: Self.root.appending(path: $0).path)
+        }
+    }
+
+    private static func list(_ arguments: [String]) throws -> Set<String> {
         let git = Process()
         git.executableURL = URL(filePath: "/usr/bin/env")
         // Root may look at the clone of another user.
-        git.arguments = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached"]
-        if selection == .present { git.arguments? += ["--others", "--exclude-standard"] }
+        git.arguments = ["git", "-c", "safe.directory=*", "ls-files", "-z"] + arguments
         git.currentDirectoryURL = Self.root
         let output = Pipe()
         git.standardOutput = output
@@ -30,18 +43,20 @@ enum Repository {
         let data = output.fileHandleForReading.readDataToEndOfFile()
         git.waitUntilExit()
         guard git.terminationStatus == 0 else { throw GitFailure(status: git.terminationStatus) }
-        let paths = Set(data.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }).sorted()
-        guard selection == .present else { return paths }
-        return paths.filter { FileManager.default.fileExists(atPath: Self.root.appending(path: $0).path) }
+        return Set(data.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
     }
 
-    /// Reads the present files that `isWanted` selects, and that are text.
-    static func files(where isWanted: (String) -> Bool) throws -> [TextFile] {
-        try Self.paths(.present).filter(isWanted).compactMap { path in
+    /// All present files that are text: read once, since every test looks at them.
+    private static let present = Result {
+        try Self.paths(.present).compactMap { path -> TextFile? in
             let data = try Data(contentsOf: Self.root.appending(path: path))
-            guard let text = String(data: data, encoding: .utf8) else { return nil }
-            return TextFile(path: path, text: text)
+            return String(data: data, encoding: .utf8).map { TextFile(path: path, text: $0) }
         }
+    }
+
+    /// The present files that `isWanted` selects, and that are text.
+    static func files(where isWanted: (String) -> Bool) throws -> [TextFile] {
+        try Self.present.get().filter { isWanted($0.path) }
     }
 
     /// Reads one file.
@@ -61,22 +76,28 @@ struct GitFailure: Error, CustomStringConvertible {
 }
 
 /// A file and what it says.
-struct TextFile {
+struct TextFile: Sendable {
     /// From the root of the repository.
-    var path: String
+    let path: String
     /// All of it.
-    var text: String { didSet { self.lines = Self.lines(of: self.text) } }
+    let text: String
     /// Its lines; the first is number 1.
-    private(set) var lines: [Substring]
+    let lines: [Substring]
+    /// The same lines with comments blanked, and with the contents of string literals blanked too; empty if it is not Swift.
+    let codeLines: [Substring]
 
     init(path: String, text: String) {
         self.path = path
         self.text = text
         self.lines = Self.lines(of: text)
+        self.codeLines = path.hasSuffix(".swift") ? Self.lines(of: blankProse(in: text)) : []
     }
 
     private static func lines(of text: String) -> [Substring] {
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        // Bytes: it is about every line of the repository.
+        var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
+            Substring($0)
+        }
         if lines.last == "" { lines.removeLast() }
         return lines
     }
@@ -89,7 +110,4 @@ struct TextFile {
 
     /// Whether it is a script of a shell.
     var isScript: Bool { self.path.hasSuffix(".sh") || self.text.hasPrefix("#!") }
-
-    /// The same file with comments blanked, and with the contents of string literals blanked too.
-    var withoutProse: TextFile { TextFile(path: self.path, text: blankProse(in: self.text)) }
 }

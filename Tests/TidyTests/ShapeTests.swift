@@ -19,32 +19,48 @@ enum Shape {
     static let topLevel: Set = ["Examples", "LICENSE", "Package.swift", "Protocol", "README.md", "Sources", "Tests"]
 
     /// Banned everywhere; in pieces, so that this file does not say them.
-    private static let bannedWords: [(pattern: String, remedy: String)] = [
+    private static let bannedWords: [(pattern: Pattern, remedy: String)] = [
+        (.words(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]), "do it, or file it"),
         (
-            #"\b("# + ["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"].joined(separator: "|") + #")\b"#,
-            "do it, or file it"
+            Pattern(
+                #"(?:^|[\s"'`(=])/(?:home|Users|root|work)/[\w.-]"#,
+                hints: ["home", "Users", "root", "work"].map { "/\($0)/" }
+            ),
+            "a path of one developer's machine"
         ),
-        (#"(?:^|[\s"'`(=])/(?:home|Users|root|work)/[\w.-]"#, "a path of one developer's machine"),
     ]
 
     /// Banned in code, where prose and strings do not count.
-    private static let bannedCode: [(pattern: String, remedy: String)] = [
-        (#"\btry!"#, "throw, or catch"),
-        (#"\bas!"#, "cast with as?, and say what to do otherwise"),
+    private static let bannedCode: [(pattern: Pattern, remedy: String)] = [
+        (Pattern(#"\btry!"#, hints: ["try!"]), "throw, or catch"),
+        (Pattern(#"\bas!"#, hints: ["as!"]), "cast with as?, and say what to do otherwise"),
     ]
 
     /// Banned in the product's code.
     ///
     /// A test may look again and again for what tells nobody when it happens.
-    private static let bannedProductCode: [(pattern: String, remedy: String)] = [
-        (#"\b(?:DispatchSemaphore|Thread\.sleep|usleep|nanosleep)\b"#, "wait for an event, with one deadline")
-    ]
+    private static let sleeping = Pattern(
+        #"\b(?:DispatchSemaphore|Thread\.sleep|usleep|nanosleep)\b"#,
+        hints: ["DispatchSemaphore", "Thread.sleep", "usleep", "nanosleep"]
+    )
 
     /// Banned in the texts of traps.
-    private static let bannedTraps: [(pattern: String, remedy: String)] = [
-        (#"fatalError\(\s*\"(?i:not|un)[ -]?(?:yet|impl|supported|done)"#, "implement it, or do not offer it"),
-        (#"print\(\s*\"(?i:not yet|stub|placeholder)"#, "implement it, or do not offer it"),
+    private static let bannedTraps: [(pattern: Pattern, remedy: String)] = [
+        (
+            Pattern(#"fatalError\(\s*\"(?i:not|un)[ -]?(?:yet|impl|supported|done)"#, hints: ["fatalError("]),
+            "implement it, or do not offer it"
+        ),
+        (
+            Pattern(#"print\(\s*\"(?i:not yet|stub|placeholder)"#, hints: ["print("]),
+            "implement it, or do not offer it"
+        ),
     ]
+
+    /// Ways past the compiler's checks.
+    private static let exemptions = Pattern(
+        #"@unchecked\s+Sendable|nonisolated\(unsafe\)"#,
+        hints: ["@unchecked", "nonisolated(unsafe)"]
+    )
 
     static func violations(in file: TextFile) throws -> [Violation] {
         try Self.wordViolations(in: file) + Self.lengthViolations(in: file) + Self.exemptionViolations(in: file)
@@ -52,20 +68,19 @@ enum Shape {
 
     private static func wordViolations(in file: TextFile) throws -> [Violation] {
         var found = try Self.bannedWords.flatMap { pattern, remedy in
-            file.violations(of: try expression(pattern)) { "'\($0)': \(remedy)" }
+            try pattern.violations(in: file) { "'\($0)': \(remedy)" }
         }
         guard file.isSwift else { return found }
-        let code = file.withoutProse
         found += try Self.bannedCode.flatMap { pattern, remedy in
-            code.violations(of: try expression(pattern)) { "'\($0)': \(remedy)" }
+            try pattern.violations(in: file, code: true) { "'\($0)': \(remedy)" }
         }
         if file.path.hasPrefix("Sources/") {
-            found += try Self.bannedProductCode.flatMap { pattern, remedy in
-                code.violations(of: try expression(pattern)) { "'\($0)': \(remedy)" }
+            found += try Self.sleeping.violations(in: file, code: true) {
+                "'\($0)': wait for an event, with one deadline"
             }
         }
         found += try Self.bannedTraps.flatMap { pattern, remedy in
-            file.violations(of: try expression(pattern)) { "'\($0)': \(remedy)" }
+            try pattern.violations(in: file) { "'\($0)': \(remedy)" }
         }
         return found
     }
@@ -96,8 +111,9 @@ enum Shape {
     private static func exemptionViolations(in file: TextFile) throws -> [Violation] {
         guard file.isSwift else { return [] }
         let lines = file.lines
-        let pattern = try expression(#"@unchecked\s+Sendable|nonisolated\(unsafe\)"#)
-        return file.withoutProse.violations(of: pattern) { "\($0) without a comment that gives the reason" }.filter {
+        return try Self.exemptions.violations(in: file, code: true) {
+            "\($0) without a comment that gives the reason"
+        }.filter {
             found in
             guard let number = found.line else { return true }
             let above = number > 1 ? lines[number - 2].drop(while: \.isWhitespace) : ""
