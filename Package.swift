@@ -178,8 +178,8 @@ let package = Package(
         .testTarget(
             name: "LayoutClientTests",
             dependencies: [
-                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "MappedWindows",
-                "TestSupport",
+                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "LinuxFiles", "MappedWindows",
+                "ONCRPC", "TestSupport",
                 nioCore, nioPosix, logging,
             ],
             swiftSettings: swiftSettings

@@ -200,6 +200,8 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
 int mw_install(void) {
     const int error = mw_membarrier_register();
     if (error != 0) { return error; }
+    const int fork_error = pthread_atfork(NULL, NULL, mw_fail_all);
+    if (fork_error != 0) { return fork_error; }
     atomic_store(&owner, (pid_t)syscall(SYS_getpid));
     struct sigaction action;
     memset(&action, 0, sizeof action);

@@ -23,6 +23,9 @@ extern struct mw_counter mw_faults_parked, mw_pins_parked, mw_parked_nanoseconds
 
 /// Slots below this have been used.
 uint32_t mw_windows_used(void);
+/// For a forked child, which has no file mapped and no thread that would grant a window: guarded accesses are refused
+/// instead of waiting for ever. Wakes nobody, as it has only one thread. Async-signal-safe.
+void mw_fail_all(void);
 /// Wakes every thread that waits for the window's word to change.
 void mw_wake_waiters(uint32_t window);
 /// Waits until the window's word is no longer `seen`. Does not wait at all if `address` is not 0 and no longer in the

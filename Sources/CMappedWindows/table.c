@@ -159,6 +159,13 @@ void mw_publish_failed(uint32_t slot) {
     mw_wake_waiters(slot);
 }
 
+void mw_fail_all(void) {
+    const uint32_t count = mw_windows_used();
+    for (uint32_t slot = 0; slot < count; slot++) {
+        atomic_store(&mw_windows[slot].word, next_generation(mw_window_word(slot)) | MW_FAILED);
+    }
+}
+
 void mw_set_writable_on_demand(uint32_t slot, bool on_demand) {
     atomic_store(&mw_windows[slot].flags, on_demand ? MW_WRITABLE_ON_DEMAND : 0);
 }

@@ -34,8 +34,12 @@ public struct ClientStatistics: Hashable, Sendable {
     public var reconnections: UInt64 = 0
     /// Sessions made after the first.
     public var sessionsLost: UInt64 = 0
-    /// How often everything that was held had to be given up.
+    /// How often the lease ended before it was renewed, or what was held was void: access to all windows ended.
     public var leasesLost: UInt64 = 0
+    /// Layouts that the server has confirmed after a restart; their windows stayed as they were.
+    public var layoutsReclaimed: UInt64 = 0
+    /// Layouts that it has not confirmed: their windows were taken away by force, and are leased anew when touched.
+    public var reclaimsRefused: UInt64 = 0
 
     /// Makes counters at zero.
     public init() {}

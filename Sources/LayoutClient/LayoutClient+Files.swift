@@ -57,6 +57,9 @@ extension LayoutClient {
 
     // MARK: Names
 
+    /// Names in one directory that are more than this library lists.
+    private static var directoryEntriesMax: Int { 1 << 23 }
+
     /// The attributes of a file or directory.
     ///
     /// - Parameter path: Relative to the directory that the server exports; empty for that itself.
@@ -90,6 +93,10 @@ extension LayoutClient {
             guard case .readDirectory(let page) = response else { throw Response.unexpected(attempt) }
             entries += page.entries.map { DirectoryEntry($0) }
             guard !page.isAtEnd, let last = page.entries.last else { return entries }
+            // A server that leads in circles, or never ends, is not followed for ever.
+            guard last.cookie != cookie, entries.count < Self.directoryEntriesMax else {
+                throw LayoutError(.serverFault, "cannot \(attempt): the server's list of names does not come to an end")
+            }
             cookie = last.cookie
         }
     }

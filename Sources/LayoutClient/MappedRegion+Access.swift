@@ -119,10 +119,9 @@ extension MappedRegion {
         }
         let admission = self.gates[first].begin(access)
         guard admission.isGranted else {
-            throw LayoutError(
-                WindowError(refused: admission),
-                attempt: "pin bytes \(part) of a region of '\(self.file.path)'"
-            )
+            let attempt = "pin bytes \(part) of a region of '\(self.file.path)'"
+            try self.file.client.checkUsable(attempt)
+            throw LayoutError(WindowError(refused: admission), attempt: attempt)
         }
         let bytes = unsafe UnsafeMutableRawBufferPointer(start: self.baseAddress + part.lowerBound, count: part.count)
         return unsafe Pins(bytes: bytes, admission: admission, first: first, words: nil)
@@ -160,6 +159,7 @@ extension MappedRegion {
     }
 
     private func checkAccess(_ access: IOMode) throws(LayoutError) {
+        try self.file.client.checkUsable("pin bytes of '\(self.file.path)'")
         guard access == .read || self.access == .readWrite else {
             throw LayoutError(
                 .access,

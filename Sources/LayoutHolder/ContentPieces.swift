@@ -45,7 +45,10 @@ package struct ContentPieces: Hashable, Sendable {
             moved.append(Piece(windowOffset: piece.windowOffset, range: below))
         }
         let start = max(lower, shift.offset)
-        if let above = ByteRange(start &+ shift.length, upper &+ shift.length), start < upper {
+        // No file has bytes beyond 2^63 - 1: what a server says has gone there is nowhere.
+        let (end, overflow) = upper.addingReportingOverflow(shift.length)
+        guard start < upper, !overflow, end <= UInt64(Int64.max) else { return }
+        if let above = ByteRange(start + shift.length, end) {
             moved.append(Piece(windowOffset: piece.windowOffset + (start - lower), range: above))
         }
     }

@@ -33,6 +33,7 @@ extension LayoutHolder {
 
     /// Sends the changes that no window, LAYOUTGET or earlier own change stands in the way of.
     mutating func sendChangesThatCan(_ actions: inout [Action]) {
+        guard self.reclaims == nil else { return }
         for index in self.changes.indices {
             let change = self.changes[index]
             guard change.phase == .waiting, change.draining.isEmpty else { continue }

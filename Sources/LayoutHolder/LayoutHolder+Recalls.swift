@@ -2,10 +2,6 @@ import LayoutCore
 
 extension LayoutHolder {
     mutating func recallReceived(_ recall: IncomingRecall, _ actions: inout [Action]) {
-        guard self.hasLease else {
-            actions.append(.answerRecall(recall.id, .noMatchingLayout))
-            return
-        }
         if self.recalls.contains(where: { $0.recall.id == recall.id }) {
             // Sent again: the first copy is being worked on.
             actions.append(.answerRecall(recall.id, .ok))
@@ -38,6 +34,8 @@ extension LayoutHolder {
 
     /// Sends the returns of the recalls whose windows nobody can reach any more.
     mutating func returnDrainedRecalls(_ actions: inout [Action]) {
+        // A return could overtake the reclaim of the same bytes.
+        guard self.reclaims == nil else { return }
         for pending in self.recalls where pending.draining.isEmpty {
             self.sendReturn(pending.recall, &actions)
         }
@@ -73,9 +71,14 @@ extension LayoutHolder {
     }
 
     mutating func leaseLost(_ actions: inout [Action]) {
-        guard self.hasLease else { return }
         self.hasLease = false
         self.loseEverything(&actions)
+    }
+
+    mutating func leaseSuspended(_ actions: inout [Action]) {
+        guard self.hasLease else { return }
+        self.hasLease = false
+        _ = self.closeWindows(over: .all, isForced: true, &actions)
     }
 
     mutating func leaseRegained(_ actions: inout [Action]) {
@@ -95,6 +98,7 @@ extension LayoutHolder {
         self.gets.removeAll()
         self.recalls.removeAll()
         self.returns.removeAll()
+        if self.reclaims != nil { self.reclaims = [] }
         self.letGo(.all, .any, &actions)
         self.forgetStateID()
     }

@@ -47,6 +47,8 @@ extension LayoutHolder {
             self.map(id, pieces, &actions)
             return
         }
+        // The server grants nothing new to a client that has not reclaimed.
+        guard self.reclaims == nil else { return }
         // One call for all that is missing, unless that would ask for much that is not.
         let hull = missing.dropFirst().reduce(first) { $0.hull($1) }
         let sum = missing.reduce(0) { $0 + $1.wireLength }
@@ -90,6 +92,7 @@ extension LayoutHolder {
     }
 
     mutating func granted(_ id: GetID, _ layout: GrantedLayout, _ actions: inout [Action]) {
+        if let reclaim = self.takeReclaim(id) { return self.reclaimed(reclaim, layout, &actions) }
         guard let place = self.gets.firstIndex(where: { $0.id == id }) else { return }
         let get = self.gets.remove(at: place)
         if self.isStale(layout.stateID) {
@@ -105,6 +108,7 @@ extension LayoutHolder {
     }
 
     mutating func refused(_ id: GetID, _ status: LayoutStatus, _ actions: inout [Action]) {
+        if let reclaim = self.takeReclaim(id) { return self.lose(reclaim.range, reclaim.ioMode, &actions) }
         guard let place = self.gets.firstIndex(where: { $0.id == id }) else { return }
         let get = self.gets.remove(at: place)
         switch status {

@@ -11,6 +11,8 @@ package import LayoutCore
 /// - A change that the client itself asks for closes the windows it affects first, and no LAYOUTGET is under way while
 ///   it is: the server takes the client's own layouts back with the call.
 /// - Windows that follow their content move by the log of completed shifts, never by what a recall announces.
+/// - After a restart of the server what is held is reclaimed before anything is returned, changed or asked for anew;
+///   what the server does not give again is lost at once, and nothing else is.
 package struct LayoutHolder: Hashable, Sendable {
     /// What the server has granted and not got back, as far as this side knows: never more than that.
     private(set) var held = HeldRanges()
@@ -33,6 +35,8 @@ package struct LayoutHolder: Hashable, Sendable {
     var returns: [PendingReturn] = []
     /// Own changes, in the order in which they were asked for.
     var changes: [OwnChange] = []
+    /// Reclaims without an answer; `nil` if the server has not restarted, or all has been reclaimed.
+    var reclaims: [PendingReclaim]?
     var hasLease = true
     private var lastNumber: UInt64 = 0
     let blockSize: UInt64
@@ -76,8 +80,14 @@ package struct LayoutHolder: Hashable, Sendable {
             self.loseEverything(&actions)
         case .leaseLost:
             self.leaseLost(&actions)
+        case .leaseSuspended:
+            self.leaseSuspended(&actions)
         case .leaseRegained:
             self.leaseRegained(&actions)
+        case .serverRestarted:
+            self.serverRestarted(&actions)
+        case .reclaimEnded:
+            self.reclaimEnded(&actions)
         case .leaseGivenUp(let status):
             self.leaseGivenUp(status, &actions)
         }
@@ -90,7 +100,14 @@ package struct LayoutHolder: Hashable, Sendable {
     /// Whether nothing is held and nothing is under way.
     package var isIdle: Bool {
         self.held.isEmpty && self.gets.isEmpty && self.recalls.isEmpty && self.returns.isEmpty && self.changes.isEmpty
+            && self.reclaims?.isEmpty ?? true
     }
+
+    /// Whether a reclaim has no answer yet.
+    package var isReclaiming: Bool { self.reclaims?.isEmpty == false }
+
+    /// Whether that reclaim has no answer yet, and none sent later has taken its place.
+    package func awaitsReclaim(_ id: GetID) -> Bool { self.reclaims?.contains { $0.id == id } ?? false }
 
     /// What the client holds, in order.
     package var heldRanges: [(range: ByteRange, ioMode: IOMode)] { self.held.elements }
@@ -160,7 +177,11 @@ package struct LayoutHolder: Hashable, Sendable {
             guard moved != pieces else { continue }
             self.windows[id]?.window.place = .content(moved)
             self.windows[id]?.isMapCurrent = false
-            precondition(!state.hasAccess, "\(id) shows bytes that a completed change has moved")
+            if state.hasAccess {
+                // Only a server that breaks its promise moves bytes whose layout is held: what is shown is void.
+                self.windows[id]?.phase = .draining
+                actions.append(.revoke(id, isForced: true))
+            }
             if moved.isEmpty { self.fail(id, .noSuchAddress, &actions) }
         }
     }

@@ -135,9 +135,9 @@ extension LayoutHolder {
         case windowRemoved(WindowID)
         /// A thread touched the window, or its owner wants it ready.
         case windowWanted(WindowID)
-        /// Answers ``Action/sendGet(_:_:_:_:knownEpoch:)``.
+        /// Answers ``Action/sendGet(_:_:_:_:knownEpoch:)`` or ``Action/sendReclaim(_:_:_:_:knownEpoch:)``.
         case granted(GetID, GrantedLayout)
-        /// Answers ``Action/sendGet(_:_:_:_:knownEpoch:)``.
+        /// Answers ``Action/sendGet(_:_:_:_:knownEpoch:)`` or ``Action/sendReclaim(_:_:_:_:knownEpoch:)``.
         case refused(GetID, LayoutStatus)
         /// Answers ``Action/retryLater(_:milliseconds:)``.
         case retryDue(WindowID)
@@ -156,10 +156,18 @@ extension LayoutHolder {
         case returnAllWanted
         /// The server took the client's layouts of this file away.
         case layoutsRevoked
-        /// The holder's own deadline passed, or the session is gone: nothing is held any more.
+        /// What was held is void, or has to be taken as void: nothing is held any more.
         case leaseLost
-        /// There is a session again.
+        /// The holder's own deadline passed while the server is down: access ends, and what is held stays held until the
+        /// server says otherwise (specification §6.5, "suspended").
+        case leaseSuspended
+        /// What is held may be used, and layouts may be asked for.
         case leaseRegained
+        /// The server has restarted and knows of this client: what is held has to be reclaimed. Until ``reclaimEnded``
+        /// nothing is returned, changed or asked for anew.
+        case serverRestarted
+        /// The server has been told that all is reclaimed.
+        case reclaimEnded
         /// There will be none: every touch from now on is a SIGBUS.
         case leaseGivenUp(LayoutStatus)
     }
@@ -168,6 +176,8 @@ extension LayoutHolder {
     package enum Action: Hashable, Sendable {
         /// Send LAYOUTGET for the range.
         case sendGet(GetID, ByteRange, IOMode, StateID, knownEpoch: UInt64)
+        /// Send LAYOUTGET with the flag RECLAIM for the range, which is held already.
+        case sendReclaim(GetID, ByteRange, IOMode, StateID, knownEpoch: UInt64)
         /// Map the segments into the window and make them accessible, unless a revoke comes first. Parts of the window
         /// without a segment are past the end of the file or gone: a touch there becomes SIGBUS. With `isCurrent` the
         /// window maps just that already, and access only has to be switched on.

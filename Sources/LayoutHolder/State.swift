@@ -73,6 +73,13 @@ extension LayoutHolder {
         var draining: [WindowID]
     }
 
+    /// A LAYOUTGET that reclaims what was held in the server's earlier life.
+    struct PendingReclaim: Hashable, Sendable {
+        var id: GetID
+        var range: ByteRange
+        var ioMode: IOMode
+    }
+
     /// A change that the client asked for itself.
     struct OwnChange: Hashable, Sendable {
         enum Phase: Hashable, Sendable {

@@ -272,6 +272,8 @@ extension Simulation {
         switch action {
         case .sendGet(let id, let range, let ioMode, let stateID, let knownEpoch):
             self.call(client, file, .get(id, range, ioMode, stateID, knownEpoch: knownEpoch))
+        case .sendReclaim:
+            self.violation("client \(client) reclaims, and no server has restarted")
         case .map(let id, let generation, let segments, _):
             guard let mapping = self.clients[client].mappings[id] else { return }
             let holder = self.clients[client].holders[file].stateID.other.number

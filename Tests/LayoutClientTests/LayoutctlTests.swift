@@ -54,7 +54,7 @@ struct LayoutctlTests {
             #expect(misaligned.output.contains("[INVAL]"), "\(misaligned.output)")
             let away = try await onThread {
                 try runProcess(
-                    layoutctl,
+                    program("layoutctl"),
                     ["ls", "--server", "layout+unix:///nonexistent/sock", "--timeout", "0.2"]
                 )
             }
@@ -108,7 +108,7 @@ struct LayoutctlTests {
         try await withWorld { world in
             try world.makeFile("a", blocks: 16)
             let client = try await world.connect { $0.name = "mover" }
-            let watcher = try ChildProcess(layoutctl, ["watch", "a", "--count", "2", "--server", world.url])
+            let watcher = try ChildProcess(program("layoutctl"), ["watch", "a", "--count", "2", "--server", world.url])
             _ = try await onThread { watcher.readLine() }
             let file = try await client.open("a", .readWrite)
             try await file.insertRange(at: 8192, length: 4096)
@@ -126,13 +126,6 @@ struct LayoutctlTests {
     }
 }
 
-/// The program, beside the tests.
-private var layoutctl: String {
-    let tests = CommandLine.arguments[0]
-    let directory = tests.lastIndex(of: "/").map { String(tests[..<$0]) } ?? "."
-    return "\(directory)/layoutctl"
-}
-
 private func run(_ world: World, _ arguments: String...) async throws -> ProcessResult {
-    try await onThread { try runProcess(layoutctl, arguments + ["--server", world.url]) }
+    try await onThread { try runProcess(program("layoutctl"), arguments + ["--server", world.url]) }
 }

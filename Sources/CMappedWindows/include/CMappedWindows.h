@@ -44,7 +44,9 @@
 // MARK: - Set-up
 
 /// Installs the handlers for SIGSEGV and SIGBUS and registers for membarrier(2). Call once per process.
-/// Errors: ENOSYS or EINVAL when the kernel lacks MEMBARRIER_CMD_PRIVATE_EXPEDITED (Linux 4.14), else of sigaction(2).
+/// In a forked child every window has failed from the start.
+/// Errors: ENOSYS or EINVAL when the kernel lacks MEMBARRIER_CMD_PRIVATE_EXPEDITED (Linux 4.14), ENOMEM, else of
+/// sigaction(2).
 int mw_install(void);
 /// Whether this is the process that called mw_install, and not a fork of it.
 bool mw_is_owner(void);

@@ -22,32 +22,19 @@ final class ClientCore {
 
     var files: [FileHandle: FileCore] = [:]
     var devices = DeviceTable()
-    /// Whether what is held may be used.
-    private(set) var hasLease = false
-    /// Everything is to be given back before anything is asked for again.
-    private var debt = Debt.none
+    /// How this client stands with the server: what it holds, and whether it may be used.
+    var standing = Standing.none
+    /// A server that remembers this client has not heard RECLAIM_COMPLETE yet, and gives it nothing new before.
+    var owesReclaim = false
     /// The server wants everything back, as soon as it can be.
     private var isReturningEverything = false
-    private var hasHadSession = false
     /// The server's verifier: another one in each of its lives.
-    private(set) var life: UInt64 = 0
-    private var lastRenewalTry: Instant?
+    var life: UInt64 = 0
+    var lastRenewalTry: Instant?
     private var ticker: Scheduled<Void>?
     /// Recalls that were told about, the oldest first.
     private var recentRecalls: [RecallID] = []
-    private var isClosing = false
-
-    /// What the server may still believe that this client holds, after its lease was lost.
-    private enum Debt: Hashable {
-        /// Nothing that the files do not know. Next: `owed`.
-        case none
-        /// LAYOUTRETURN ALL is to be sent. Next: `sent`.
-        case owed
-        /// It was sent; `again` if LAYOUTGETs were under way, which could be granted behind it. Next: `owed`, `paid`.
-        case sent(again: Bool)
-        /// The server knows that nothing is held; the lease is still to be renewed. Next: `none`.
-        case paid
-    }
+    private(set) var isClosing = false
 
     init(
         loop: any EventLoop,
@@ -98,6 +85,7 @@ final class ClientCore {
     func fileChanged(_ file: FileCore) {
         if file.isForgettable, self.files[file.handle] === file { self.files[file.handle] = nil }
         self.continueReturningEverything()
+        self.fileReclaimed(file)
     }
 
     /// Finds out where a device's descriptors are.
@@ -120,89 +108,24 @@ final class ClientCore {
         }
     }
 
-    // MARK: The lease
+    // MARK: Time
 
-    /// Ends all access, because what is held is or may be void.
-    private func loseLease() {
-        guard self.hasLease else { return }
-        self.hasLease = false
-        self.counters.count(\.leasesLost)
-        for file in self.files.values { file.leaseLost() }
-        self.debt = .owed
-        self.payDebt()
-    }
-
-    /// Gives back what the server may believe to be held, so that both begin anew.
-    private func payDebt() {
-        guard self.debt == .owed, self.link.session != nil, !self.isClosing else { return }
-        self.debt = .sent(again: self.files.values.contains { $0.getsInFlight > 0 })
-        self.link.submit(
-            .layoutReturn(.everything),
-            loss: .sessionBound,
-            kind: .urgent,
-            timeout: self.configuration.answerTimeout * 2
-        ) { [self] result in
-            guard case .sent(let again) = self.debt else { return }
-            if case .success = result, !again {
-                self.debt = .paid
-                self.regainLease()
-            } else {
-                self.debt = .owed
-                // At the next tick, or when the session is back.
-                if again { self.layoutGetEnded() }
-            }
-        }
-    }
-
-    /// A LAYOUTGET was answered.
-    func layoutGetEnded() {
-        guard self.debt == .owed, !self.files.values.contains(where: { $0.getsInFlight > 0 }) else { return }
-        self.payDebt()
-    }
-
-    private func regainLease() {
-        guard self.debt == .paid, let deadline = self.link.lease.deadline, Host.now < deadline else { return }
-        self.debt = .none
-        self.hasLease = true
-        for file in self.files.values where file.isResolved { file.handle(.leaseRegained) }
-    }
-
-    /// Whether this side's own deadline has passed (R4.4-14).
-    private func checkDeadline() {
-        guard self.hasLease, let deadline = self.link.lease.deadline, Host.now >= deadline else { return }
-        self.loseLease()
-    }
-
+    /// Looks at the clock: the own deadline, renewals, and what is tried again.
     private func tick() {
         self.ticker = nil
         self.checkDeadline()
         self.layoutGetEnded()
+        self.completeReclaim()
         self.regainLease()
         self.renewIfDue()
         self.scheduleTick()
     }
 
-    private func scheduleTick() {
+    func scheduleTick() {
         guard self.ticker == nil, !self.isClosing else { return }
         // Often enough for a machine that slept: its timers stand still meanwhile.
         let pause = min(max(self.link.lease.lease / 12, .milliseconds(5)), .seconds(1))
         self.ticker = self.link.after(pause) { [weak self] _ in self?.tick() }
-    }
-
-    private func renewIfDue() {
-        guard self.link.connection != nil, let due = self.link.lease.renewalDue else { return }
-        let now = Host.now
-        let lease = self.link.lease.lease
-        guard now >= due else { return }
-        if let last = self.lastRenewalTry, now < last.advanced(by: lease / 6) { return }
-        self.lastRenewalTry = now
-        self.link.submit(
-            .sequence,
-            loss: .sessionBound,
-            kind: .urgent,
-            timeout: lease,
-            answerTimeout: max(lease / 3, .milliseconds(500))
-        ) { _ in }
     }
 
     // MARK: Recalls of everything
@@ -249,7 +172,7 @@ final class ClientCore {
         }
         self.isClosing = true
         self.ticker?.cancel()
-        self.hasLease = false
+        self.standing = .none
         for file in self.files.values {
             file.giveUpChanges(Failure(.closed, "the client was closed"))
             file.handle(.leaseGivenUp(.closed))
@@ -275,7 +198,7 @@ final class ClientCore {
 
 extension LayoutReturnArguments {
     /// All that the client holds.
-    fileprivate static var everything: LayoutReturnArguments {
+    static var everything: LayoutReturnArguments {
         LayoutReturnArguments(
             type: .all,
             handle: .root,
@@ -290,54 +213,6 @@ extension LayoutReturnArguments {
 }
 
 extension ClientCore: SessionLinkOwner {
-    func sessionEstablished(isNew: Bool) {
-        if isNew {
-            self.noteLife()
-            if self.hasHadSession {
-                self.counters.count(\.sessionsLost)
-            } else {
-                self.hasHadSession = true
-                self.debt = .paid
-            }
-            if self.debt != .paid { self.debt = .owed }
-        } else {
-            self.counters.count(\.reconnections)
-        }
-        self.lastRenewalTry = nil
-        self.payDebt()
-        self.regainLease()
-        self.scheduleTick()
-        // The time that it took to connect again has not renewed anything.
-        self.renewIfDue()
-    }
-
-    /// Handles and device IDs end with the server's life.
-    private func noteLife() {
-        let life = self.link.client?.serverVerifier ?? 0
-        defer { self.life = life }
-        guard self.hasHadSession, life != self.life else { return }
-        self.life = life
-        self.devices.forgetKnown()
-        for file in self.files.values.map({ $0 }) { file.resolveAnew() }
-    }
-
-    func sessionLost() {
-        self.loseLease()
-        self.debt = .owed
-    }
-
-    func serverGivenUp(_ failure: Failure) {
-        self.loseLease()
-        for file in self.files.values { file.handle(.leaseGivenUp(.unreachable)) }
-    }
-
-    func renewed(sent: Instant, flags: SequenceStatusFlags) {
-        if !flags.contains(.recallOverdue) { self.link.lease.renew(sent: sent) }
-        if flags.contains(.callbackPathDown) { self.link.bindBackChannel() }
-        if !flags.isDisjoint(with: [.someRevoked, .allRevoked]) { self.loseLease() }
-        self.regainLease()
-    }
-
     func somethingArrived() { self.checkDeadline() }
 
     func callback(_ request: CallbackRequest) -> LayoutStatus {

@@ -4,7 +4,7 @@ import LayoutXDR
 import LinuxFiles
 import NIOCore
 
-/// LAYOUTGET, LAYOUTRETURN, and the descriptors that grants bring.
+/// LAYOUTGET, and the descriptors that grants bring.
 extension FileCore {
     /// A grant whose descriptor is still to come, or that waits behind such a one.
     struct PendingGrant {
@@ -35,7 +35,7 @@ extension FileCore {
         _ stateID: StateID,
         _ knownEpoch: UInt64
     ) {
-        self.submitGet(range, ioMode, stateID, knownEpoch) { [self] result in
+        self.submitGet(range, ioMode, stateID, knownEpoch, flags: []) { [self] result in
             if case .failure(let failure) = result, self.isPastTheEnd(failure, range, knownEpoch) {
                 return self.learnWhatMoved(id, range, ioMode, failure)
             }
@@ -43,14 +43,17 @@ extension FileCore {
         }
     }
 
-    private func submitGet(
+    /// Sends LAYOUTGET; a reclaim waits for nobody.
+    func submitGet(
         _ range: ByteRange,
         _ ioMode: IOMode,
         _ stateID: StateID,
         _ knownEpoch: UInt64,
+        flags: LayoutGetFlags,
         _ completion: @escaping (Result<Response, Failure>) -> Void
     ) {
-        let wait = self.client.configuration.layoutPatience
+        let isReclaim = flags.contains(.reclaim)
+        let wait = isReclaim ? .zero : self.client.configuration.layoutPatience
         let arguments = LayoutGetArguments(
             handle: self.handle,
             stateID: stateID,
@@ -60,7 +63,7 @@ extension FileCore {
             length: range.wireLength,
             minLength: 0,
             maxCount: 60 << 10,
-            flags: [],
+            flags: flags,
             waitMilliseconds: wait.wholeMilliseconds,
             knownEpoch: knownEpoch
         )
@@ -68,7 +71,7 @@ extension FileCore {
         self.client.link.submit(
             .layoutGet(arguments),
             loss: .sessionBound,
-            kind: .waiting,
+            kind: isReclaim ? .ordinary : .waiting,
             timeout: wait + self.client.configuration.answerTimeout * 2,
             wait: wait
         ) { [self] result in
@@ -95,7 +98,7 @@ extension FileCore {
         guard self.client.hasLease, self.reset == .none, let first = ByteRange(0, self.blockSize) else {
             return self.getEnded(id, range, ioMode, .failure(refusal))
         }
-        self.submitGet(first, .read, self.holder.stateID, self.holder.epoch) { [self] result in
+        self.submitGet(first, .read, self.holder.stateID, self.holder.epoch, flags: []) { [self] result in
             self.getEnded(id, first, .read, result)
         }
     }
@@ -128,6 +131,9 @@ extension FileCore {
         case .badStateID, .expired:
             // What was held is gone; access ends before anything else happens.
             self.handle(.refused(id, .badStateID))
+        case .deadSession:
+            // If it was granted in the server's earlier life, it is dropped at the end of the reclaim.
+            self.handle(.refused(id, .delay))
         case .timedOut, .unreachable, .closed, .badSession:
             // It may have been granted all the same.
             self.handle(.refused(id, .delay))
@@ -140,7 +146,8 @@ extension FileCore {
         }
     }
 
-    private func granted(_ id: LayoutHolder.GetID, _ grant: LayoutGetResult) {
+    /// Passes a grant on once its descriptor is here.
+    func granted(_ id: LayoutHolder.GetID, _ grant: LayoutGetResult) {
         let layout = LayoutHolder.GrantedLayout(
             stateID: grant.stateID,
             range: grant.range,
@@ -266,92 +273,6 @@ extension FileCore {
             stateID.other != self.latestStateID.other
             || StateID.distance(from: self.latestStateID.seqid, to: stateID.seqid) > 0
         if isNewer { self.latestStateID = stateID }
-    }
-
-    // MARK: LAYOUTRETURN
-
-    func sendReturn(_ id: LayoutHolder.ReturnID, _ range: ByteRange, _ ioMode: IOModeSelector, _ stateID: StateID) {
-        self.returnsInFlight += 1
-        self.client.counters.count(\.returns)
-        self.submitReturn(range, ioMode, stateID) { [self] result in
-            self.returnsInFlight -= 1
-            switch result {
-            case .success(.layoutReturn(let left)):
-                if let stateID = left.stateID { self.note(stateID) }
-                self.handle(.returnEnded(id, left.stateID))
-            case .failure(let failure) where failure.status == .badStateID || failure.status == .expired:
-                // Nothing was held under it any more.
-                self.handle(.returnEnded(id, nil))
-            case .success, .failure:
-                self.handle(.returnEnded(id, nil))
-                self.startReset()
-            }
-        }
-    }
-
-    private func submitReturn(
-        _ range: ByteRange,
-        _ ioMode: IOModeSelector,
-        _ stateID: StateID,
-        _ completion: @escaping (Result<Response, Failure>) -> Void
-    ) {
-        let arguments = LayoutReturnArguments(
-            type: .file,
-            handle: self.handle,
-            stateID: stateID,
-            ioMode: ioMode,
-            offset: range.lowerBound,
-            length: range.wireLength,
-            isDowngrade: false,
-            ioError: 0
-        )
-        let timeout = self.client.configuration.answerTimeout * 4
-        self.client.link.submit(
-            .layoutReturn(arguments),
-            loss: .sessionBound,
-            kind: .urgent,
-            timeout: timeout,
-            completion: completion
-        )
-    }
-
-    // MARK: Starting over
-
-    /// Ends all access to the file, gives back whatever the server believes to be held, and lets windows ask again.
-    ///
-    /// The way out when the two sides may not agree: a call without an answer, a descriptor that is missing.
-    func startReset() {
-        guard self.reset == .none, self.client.hasLease else { return }
-        self.reset = .waiting
-        self.handle(.leaseLost)
-        self.grants = []
-        self.continueReset()
-    }
-
-    func continueReset() {
-        // A LAYOUTGET under way could be granted after the return.
-        guard self.reset == .waiting, self.getsInFlight == 0, self.client.hasLease else { return }
-        guard self.latestStateID != .none else { return self.endReset() }
-        self.reset = .sent
-        self.submitReturn(.all, .any, self.latestStateID) { [self] _ in
-            guard self.reset == .sent else { return }
-            self.endReset()
-        }
-    }
-
-    /// Everything has been given back.
-    func endReset() {
-        self.reset = .none
-        self.latestStateID = .none
-        if self.client.hasLease { self.handle(.leaseRegained) }
-    }
-
-    /// The client's lease is over: with it everything that was held of this file.
-    func leaseLost() {
-        self.handle(.leaseLost)
-        self.grants = []
-        self.reset = .none
-        self.latestStateID = .none
     }
 }
 

@@ -11,9 +11,11 @@ import NIOCore
 final class FileCore {
     /// Refers back to this file until the client is closed.
     let client: ClientCore
-    /// What the server calls it, in this life of the server.
+    /// What the server calls it, for as long as it remembers.
     var handle: FileHandle
     var resolution = Resolution.resolved
+    /// How often the path was looked up again.
+    var lookups = 0
     /// The inode number.
     let fileNumber: UInt64
     /// The path that it was first opened by, for people.
@@ -50,6 +52,8 @@ final class FileCore {
     var unavailable: (failure: Failure, since: Instant)?
     /// Everything held is being given back, because this side and the server may not agree about it.
     var reset = Reset.none
+    /// Reclaims are under way, and the client counts on hearing of their end.
+    var awaitsReclaims = false
 
     /// What the server promised with the latest grant.
     var capabilities = LayoutCapabilities()
@@ -120,6 +124,8 @@ final class FileCore {
         switch action {
         case .sendGet(let id, let range, let ioMode, let stateID, let knownEpoch):
             self.sendGet(id, range, ioMode, stateID, knownEpoch)
+        case .sendReclaim(let id, let range, let ioMode, let stateID, let knownEpoch):
+            self.sendReclaim(id, range, ioMode, stateID, knownEpoch)
         case .map(let id, let generation, let segments, let isCurrent):
             self.map(id, generation, segments, isCurrent: isCurrent)
         case .revoke(let id, let isForced):

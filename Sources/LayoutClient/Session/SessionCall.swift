@@ -7,7 +7,10 @@ import Sessions
 ///
 /// Bound to the client's event loop.
 final class SessionCall {
-    /// What becomes of a call that was sent on a session that is gone (R8.1-3).
+    /// What becomes of a call that was sent on a session that the server does not know any more (R8.1-3).
+    ///
+    /// A call that the server says was not executed, because the session died with the server, is sent anew on the next
+    /// session, whatever it is, unless it means nothing there.
     enum Loss: Hashable, Sendable {
         /// It is sent again on the next session: it only reads, or does the same when done twice.
         case repeatable
@@ -31,8 +34,8 @@ final class SessionCall {
     let procedure: Procedure
     let loss: Loss
     let kind: Kind
-    /// When the caller stops waiting.
-    let deadline: Instant
+    /// Until when it is sent anew if the server refuses it because it waits for reclaims.
+    let patienceEnd: Instant
     /// How long one copy may go without an answer before the connection is given up.
     let answerTimeout: Duration
 
@@ -51,7 +54,7 @@ final class SessionCall {
         _ request: Request,
         loss: Loss,
         kind: Kind,
-        deadline: Instant,
+        patienceEnd: Instant,
         answerTimeout: Duration,
         completion: @escaping (Result<Response, Failure>) -> Void
     ) {
@@ -59,7 +62,7 @@ final class SessionCall {
         self.procedure = LayoutCodec.procedure(of: request)
         self.loss = loss
         self.kind = kind
-        self.deadline = deadline
+        self.patienceEnd = patienceEnd
         self.answerTimeout = answerTimeout
         self.completion = completion
     }

@@ -33,11 +33,11 @@ extension SessionLink {
             request,
             loss: loss,
             kind: kind,
-            deadline: Host.now.advanced(by: timeout),
+            patienceEnd: Host.now.advanced(by: wait > .zero ? wait : self.configuration.patience),
             answerTimeout: answerTimeout ?? (wait + self.configuration.answerTimeout),
             completion: completion
         )
-        call.timer = self.after(timeout) { $0.timedOut(call) }
+        call.timer = self.after(timeout) { $0.timedOut(call, timeout) }
         self.queues[kind, default: []].append(call)
         self.sendQueued()
     }
@@ -50,10 +50,16 @@ extension SessionLink {
 
     /// The caller stops waiting.
     ///
-    /// A call that was sent keeps its slot until it is answered.
-    private func timedOut(_ call: SessionCall) {
+    /// A call that was sent keeps its slot until it is answered. What the two sides hold is not decided by the clock while
+    /// the server is out of reach: such a call waits for the server, until that is given up.
+    private func timedOut(_ call: SessionCall, _ timeout: Duration) {
+        if self.connection == nil, call.loss == .sessionBound, !self.hasGivenUp {
+            call.timer = self.after(timeout) { $0.timedOut(call, timeout) }
+            return
+        }
         if call.ticket == nil {
             self.queues[call.kind]?.removeAll { $0 === call }
+            self.postponed.removeAll { $0 === call }
         }
         let detail = self.connection == nil ? self.lastFailure.detail : "the server has not answered in time"
         call.complete(.failure(call.failure(Failure(self.connection == nil ? .unreachable : .timedOut, detail))))
@@ -61,7 +67,8 @@ extension SessionLink {
 
     /// Sends what waits for a slot, as far as there are slots.
     func sendQueued() {
-        guard self.connection != nil, let count = self.session?.slots.count else { return }
+        guard self.connection != nil, let session = self.session, !session.isDead else { return }
+        let count = session.slots.count
         self.send(.urgent, leaving: 0)
         self.send(.ordinary, leaving: count > 2 ? 2 : 0)
         let others = count > 3 ? 2 + (count - 2) / 4 : 0
@@ -164,9 +171,11 @@ extension SessionLink {
             let sent = call.firstSent
             self.release(call, ticket, wasSequenced: true)
             self.lastUp = Host.now
-            if let sent { self.owner?.renewed(sent: sent, flags: sequence.flags) }
-            call.complete(result)
+            // On a dead session the reply is one of the server's earlier life.
+            if let sent, self.session?.isDead == false { self.owner?.renewed(sent: sent, flags: sequence.flags) }
+            if !self.postpone(call, result) { call.complete(result) }
             self.sendQueued()
+            self.leaveDeadSession()
         case .delay, .grace:
             // The first copy still runs (R4.4-10).
             self.transmitLater(call)
@@ -178,9 +187,61 @@ extension SessionLink {
         case .connectionNotBound:
             self.bindBackChannel()
             self.transmitLater(call)
+        case .deadSession:
+            self.release(call, ticket, wasSequenced: false)
+            self.session?.isDead = true
+            self.sendAnew(call, Failure(.deadSession, "the server was restarted"))
+            self.leaveDeadSession()
+        case .retryUncachedReply:
+            // Executed, and nobody knows any more with which outcome.
+            self.release(call, ticket, wasSequenced: true)
+            let failure = Failure(.badSession, "the server has executed \(call.procedure) and has not kept its reply")
+            if call.loss == .repeatable {
+                self.sendAnew(call, failure)
+            } else {
+                call.complete(.failure(call.failure(failure)))
+            }
+            self.sendQueued()
+            self.leaveDeadSession()
         default:
             self.restartSession("the server answers \(sequence.status)")
         }
+    }
+
+    /// Puts a call that was not executed, or may be executed twice, back into its queue.
+    private func sendAnew(_ call: SessionCall, _ failure: Failure) {
+        guard call.loss != .sessionBound, call.isAwaited else { return call.complete(.failure(failure)) }
+        call.firstSent = nil
+        self.queues[call.kind, default: []].append(call)
+    }
+
+    /// Sends a call anew after a pause that grows, as long as its caller has patience, if the server waits for reclaims.
+    ///
+    /// What asks for layouts has pauses of its own.
+    private func postpone(_ call: SessionCall, _ result: Result<Response, Failure>) -> Bool {
+        guard case .failure(let failure) = result, failure.status == .grace, call.loss != .sessionBound, call.isAwaited
+        else { return false }
+        let pause = Duration.milliseconds(20 << min(call.refusals, 5))
+        guard Host.now.advanced(by: pause) < call.patienceEnd else { return false }
+        call.refusals += 1
+        call.firstSent = nil
+        self.postponed.append(call)
+        self.after(pause) { link in
+            guard let index = link.postponed.firstIndex(where: { $0 === call }) else { return }
+            link.queues[call.kind, default: []].append(link.postponed.remove(at: index))
+            link.sendQueued()
+        }
+        return true
+    }
+
+    /// Goes on to a new session once all calls on a dead one have been answered.
+    func leaveDeadSession() {
+        guard let connection = self.connection, self.session?.isDead == true, self.sent.isEmpty else { return }
+        self.session = nil
+        self.hasDied = true
+        self.phase = .establishing(connection)
+        self.endSessionBound(Failure(.deadSession, "the server was restarted"))
+        self.exchangeID(connection)
     }
 
     private func release(_ call: SessionCall, _ ticket: SlotCaller.Ticket, wasSequenced: Bool) {
@@ -209,12 +270,14 @@ extension SessionLink {
         self.exchangeID(connection)
     }
 
-    /// The session is gone.
+    /// The server does not know the session any more, or it is of no use.
+    ///
+    /// What is held does not depend on it: whether the server still knows that shows with EXCHANGE_ID, and until then
+    /// this side's own deadline is what counts.
     func loseSession(_ why: String) {
-        guard self.session != nil else { return }
+        guard let session = self.session else { return }
         self.session = nil
-        // Access ends before anybody hears of it.
-        self.owner?.sessionLost()
+        self.abandoned = session.id
         let failure = Failure(.badSession, "the session with the server was lost: \(why)")
         for slot in self.sent.keys.sorted() {
             guard let call = self.sent.removeValue(forKey: slot) else { continue }
@@ -227,7 +290,11 @@ extension SessionLink {
             call.firstSent = nil
             self.queues[call.kind, default: []].append(call)
         }
-        // What waits in the queue for this session alone ends too.
+        self.endSessionBound(failure)
+    }
+
+    /// Ends what waits in the queues for the session before.
+    private func endSessionBound(_ failure: Failure) {
         for call in self.queues.values.flatMap({ $0 }) where call.loss == .sessionBound {
             call.complete(.failure(failure))
         }

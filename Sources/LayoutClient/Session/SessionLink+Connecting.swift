@@ -22,6 +22,7 @@ extension SessionLink {
             case .failure(let error):
                 self.tryAgainLater(Failure(.unreachable, error.message))
             case .success(let connection):
+                self.lastConnected = Host.now
                 self.phase = .establishing(connection)
                 if self.session != nil {
                     self.bind(connection)
@@ -76,18 +77,29 @@ extension SessionLink {
         self.setUp(.exchangeID(arguments), connection) { link, result in
             switch result {
             case .success(.exchangeID(let answer)):
-                link.client = Client(
-                    id: answer.client,
-                    sequence: answer.sequence,
-                    serverVerifier: answer.serverVerifier
-                )
-                link.lease.begin(lease: .milliseconds(Int64(answer.leaseMilliseconds)), sent: sent)
+                link.learn(answer, sent: sent)
                 link.createSession(connection)
             case .success:
                 link.abandon(connection, Failure(.unreachable, "the server answers EXCHANGE_ID with something else"))
             case .failure(let failure):
                 link.refused(failure, connection)
             }
+        }
+    }
+
+    /// What the server knows of this client, and whether it is the server that it was.
+    private func learn(_ answer: ExchangeIDResult, sent: Instant) {
+        self.client = Client(id: answer.client, sequence: answer.sequence, serverVerifier: answer.serverVerifier)
+        let lease = Duration.milliseconds(Int64(answer.leaseMilliseconds))
+        if let holder = self.holder, holder.id == answer.client, answer.confirmed {
+            // Not a renewal: the server may be waiting for this client to give something back (R6.6-2).
+            self.lease.announce(lease)
+            let isSameLife = holder.serverVerifier == answer.serverVerifier && !self.hasDied
+            self.basis = isSameLife ? .sameLife : .recovered
+        } else {
+            self.lease.begin(lease: lease, sent: sent)
+            self.basis = .fresh
+            if self.holder.take() != nil { self.owner?.recordLost() }
         }
     }
 
@@ -130,8 +142,8 @@ extension SessionLink {
                     backSlots: SlotTable(count: Int(answer.back.maxSlots)),
                     fore: answer.fore
                 )
-                link.lease.begin(lease: link.lease.lease, sent: sent)
-                link.established(connection, isNew: true)
+                if link.basis == .fresh { link.lease.begin(lease: link.lease.lease, sent: sent) }
+                link.established(connection, link.basis)
             case .success:
                 link.abandon(connection, Failure(.unreachable, "the server answers CREATE_SESSION with something else"))
             case .failure(let failure):
@@ -160,7 +172,10 @@ extension SessionLink {
         self.setUp(.bindConnectionToSession(arguments), connection) { link, result in
             switch result {
             case .success:
-                link.established(connection, isNew: false)
+                link.established(connection, .rebound)
+            case .failure(let failure) where failure.status == .deadSession:
+                // Its calls are answered all the same.
+                link.established(connection, .rebound)
             case .failure(let failure) where failure.status == .unreachable:
                 link.abandon(connection, failure)
             case .failure:
@@ -178,20 +193,31 @@ extension SessionLink {
         self.setUp(.bindConnectionToSession(arguments), connection) { link, _ in link.isBinding = false }
     }
 
-    private func established(_ connection: RPCConnection, isNew: Bool) {
+    private func established(_ connection: RPCConnection, _ basis: SessionBasis) {
         self.phase = .up(connection)
         self.failures = 0
         self.lastUp = Host.now
         self.hasGivenUp = false
         self.isBinding = false
-        self.hasBeenUp = true
+        if basis != .rebound {
+            self.holder = self.client
+            self.hasDied = false
+            self.destroyAbandoned(connection, basis)
+        }
         // First what was under way, on its slots; then the rest.
         for slot in self.sent.keys.sorted() {
             if let call = self.sent[slot] { self.transmit(call) }
         }
-        self.owner?.sessionEstablished(isNew: isNew)
+        self.owner?.sessionEstablished(basis)
         self.endFirst(.success(()))
         self.sendQueued()
+        self.leaveDeadSession()
+    }
+
+    /// Ends the session before, so that the server need not keep it; with another life of the server it is gone anyway.
+    private func destroyAbandoned(_ connection: RPCConnection, _ basis: SessionBasis) {
+        guard let session = self.abandoned.take(), basis == .sameLife else { return }
+        self.setUp(.destroySession(session), connection) { _, _ in }
     }
 
     // MARK: The end

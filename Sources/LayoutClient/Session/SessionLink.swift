@@ -5,12 +5,24 @@ import NIOCore
 import ONCRPC
 import Sessions
 
+/// What a session that calls can be sent on has to do with what was before.
+enum SessionBasis: Hashable, Sendable {
+    /// The same session over a new connection; the server may have restarted, which the next call shows.
+    case rebound
+    /// Another session of the same client, in the same life of the server: what was held is held.
+    case sameLife
+    /// The server has restarted and knows this client: what was held has to be reclaimed.
+    case recovered
+    /// The server knows nothing of this client: the first session, or what was held is void.
+    case fresh
+}
+
 /// What a ``SessionLink`` tells its owner; all on the event loop.
 protocol SessionLinkOwner: AnyObject {
-    /// There is a session, over a new connection: the first, the same as before, or a new one.
-    func sessionEstablished(isNew: Bool)
-    /// The session is gone, and all that depended on it: called before the calls on it end.
-    func sessionLost()
+    /// Calls can be sent, over a new connection.
+    func sessionEstablished(_ basis: SessionBasis)
+    /// The server has forgotten this client: what was held is void. A session will follow.
+    func recordLost()
     /// The server has not been reached for as long as the configuration allows.
     func serverGivenUp(_ failure: Failure)
     /// A call that was first sent at `sent` was answered.
@@ -24,7 +36,8 @@ protocol SessionLinkOwner: AnyObject {
 /// The session with the server: its connection, its slots, and exactly-once calls over both.
 ///
 /// Connects again when the connection breaks, and sends the calls under way again on their slots. When the server no
-/// longer knows the session it makes a new one and says so. Bound to its event loop; nothing in it blocks.
+/// longer knows the session, or has restarted, it makes a new one and says what that means for what is held
+/// (``SessionBasis``). Bound to its event loop; nothing in it blocks.
 final class SessionLink {
     /// Where the connection is.
     enum Phase {
@@ -46,6 +59,10 @@ final class SessionLink {
         var slots: SlotCaller
         var backSlots: SlotTable
         var fore: ChannelAttributes
+        /// The server that made it is gone.
+        ///
+        /// Its successor knows which calls were executed, and executes none on it.
+        var isDead = false
     }
 
     /// This client as EXCHANGE_ID made it known.
@@ -67,11 +84,21 @@ final class SessionLink {
 
     var phase = Phase.waiting
     var client: Client?
+    /// The client as of the latest session; what is held is held by it.
+    var holder: Client?
+    /// What the session that is being made has to do with that.
+    var basis = SessionBasis.fresh
     var session: Session?
+    /// Whether the last session died with the server.
+    var hasDied = false
+    /// The session before, which the server may still keep.
+    var abandoned: SessionID?
     /// Calls by slot.
     var sent: [UInt32: SessionCall] = [:]
     /// Calls that wait for a slot.
     var queues: [SessionCall.Kind: [SessionCall]] = [:]
+    /// Calls that were refused because the server waits for reclaims; each is sent anew after a pause.
+    var postponed: [SessionCall] = []
     var lastCopy: UInt64 = 0
     /// When the lease was last begun, and what the server announced.
     var lease = LeaseClock()
@@ -80,8 +107,9 @@ final class SessionLink {
     var failures = 0
     /// When the server was last known to be there.
     var lastUp = Host.now
+    /// When a transport was last opened.
+    var lastConnected: Instant?
     var hasGivenUp = false
-    var hasBeenUp = false
     var isBinding = false
     /// Who waits for the first session.
     var firstSession: ((Result<Void, Failure>) -> Void)?
@@ -164,9 +192,10 @@ final class SessionLink {
 
     /// Ends all calls, whether they were sent or not.
     func failEverything(_ failure: Failure) {
-        let calls = self.sent.values.map { $0 } + self.queues.values.flatMap { $0 }
+        let calls = self.sent.values.map { $0 } + self.queues.values.flatMap { $0 } + self.postponed
         self.sent = [:]
         self.queues = [:]
+        self.postponed = []
         for call in calls { call.complete(.failure(call.failure(failure))) }
     }
 }

@@ -51,6 +51,21 @@ final class Proxy: Sendable {
 
     func setRefuses(_ refuses: Bool) { self.state.withLock { $0.refuses = refuses } }
 
+    /// Sends each client reply upon reply that nobody has asked for, until it is stopped.
+    func floodWithReplies() -> BusyThread {
+        startBusyThread { [self] in
+            // A record of 24 bytes: accepted and executed, under an xid that no client uses.
+            let xid = UInt8.random(in: 0...255)
+            let reply: [UInt8] = [0x80, 0, 0, 24, 0xff, 0xff, 0xff, xid, 0, 0, 0, 1] + [UInt8](repeating: 0, count: 16)
+            // Clients' sockets and the server's take turns in the list.
+            let sockets = self.state.withLock { $0.sockets }
+            for index in stride(from: 0, to: sockets.count, by: 2) {
+                _ = unsafe send(sockets[index], reply, reply.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
+            }
+            usleep(200)
+        }
+    }
+
     func stop() {
         self.state.withLock { $0.isEnded = true }
         shutdown(self.listener, CInt(SHUT_RDWR))
