@@ -38,13 +38,15 @@ let package = Package(
     targets: [
         // The pure core: no Foundation, no clock, no I/O.
         .target(name: "LayoutCore", swiftSettings: swiftSettings),
-        .target(name: "Sessions", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
-        .target(name: "LeaseEngine", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
+        .target(name: "Sessions", dependencies: ["LayoutCore", "Recovery"], swiftSettings: swiftSettings),
+        .target(name: "LeaseEngine", dependencies: ["LayoutCore", "Recovery"], swiftSettings: swiftSettings),
         .target(name: "LayoutHolder", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
+        // What outlives the server: values, and one store in memory.
+        .target(name: "Recovery", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
 
         .target(
             name: "LayoutSimulation",
-            dependencies: ["LayoutCore", "LeaseEngine", "LayoutHolder"],
+            dependencies: ["LayoutCore", "Recovery", "LeaseEngine", "LayoutHolder"],
             swiftSettings: swiftSettings
         ),
 
@@ -72,8 +74,8 @@ let package = Package(
         .target(
             name: "LayoutServer",
             dependencies: [
-                "LayoutCore", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", nioCore, nioPosix,
-                logging,
+                "LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", nioCore,
+                nioPosix, logging,
             ],
             swiftSettings: swiftSettings
         ),
@@ -135,10 +137,15 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "LayoutCoreTests", dependencies: ["LayoutCore"], swiftSettings: swiftSettings),
-        .testTarget(name: "SessionsTests", dependencies: ["Sessions", "LayoutCore"], swiftSettings: swiftSettings),
+        .testTarget(name: "RecoveryTests", dependencies: ["Recovery", "LayoutCore"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "SessionsTests",
+            dependencies: ["Sessions", "Recovery", "LayoutCore"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "LeaseEngineTests",
-            dependencies: ["LeaseEngine", "LayoutCore"],
+            dependencies: ["LeaseEngine", "Recovery", "LayoutCore"],
             swiftSettings: swiftSettings
         ),
         .testTarget(
@@ -170,8 +177,8 @@ let package = Package(
         .testTarget(
             name: "LayoutServerTests",
             dependencies: [
-                "LayoutServer", "LayoutCore", "LayoutXDR", "LinuxFiles", "ONCRPC", "Sessions", "TestSupport", nioCore,
-                nioPosix, logging,
+                "LayoutServer", "LayoutCore", "LayoutXDR", "LinuxFiles", "ONCRPC", "Recovery", "Sessions",
+                "TestSupport", nioCore, nioPosix, logging,
             ],
             swiftSettings: swiftSettings
         ),

@@ -42,7 +42,7 @@ public struct ChangeID: Hashable, Sendable {
 
 /// One recall, from its sending to its end; the same in every re-sent copy.
 public struct RecallID: Hashable, Comparable, Sendable {
-    /// The number; never reused while the server runs.
+    /// The number; never reused, in later lives of the server neither.
     public let rawValue: UInt64
 
     /// Makes an ID from its number.

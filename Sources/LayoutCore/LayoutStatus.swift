@@ -78,6 +78,8 @@ public struct LayoutStatus: RawRepresentable, Hashable, Sendable, Error {
     public static var symbolicLink: LayoutStatus { LayoutStatus(10029) }
     /// Too late or too early for a reclaim (`LL_NO_GRACE`).
     public static var noGrace: LayoutStatus { LayoutStatus(10033) }
+    /// A reclaim of what the caller did not hold (`LL_RECLAIM_BAD`).
+    public static var reclaimBad: LayoutStatus { LayoutStatus(10034) }
     /// The arguments cannot be decoded (`LL_BADXDR`).
     public static var badXDR: LayoutStatus { LayoutStatus(10036) }
     /// A name that no file can have (`LL_BADNAME`).
@@ -141,7 +143,7 @@ extension LayoutStatus: CustomStringConvertible {
         69: "DQUOT", 70: "STALE", 10001: "BADHANDLE", 10004: "NOTSUPP", 10005: "TOOSMALL", 10006: "SERVERFAULT",
         10007: "BADTYPE", 10008: "DELAY", 10011: "EXPIRED", 10013: "GRACE", 10017: "CLID_INUSE",
         10018: "RESOURCE", 10022: "STALE_CLIENTID", 10024: "OLD_STATEID", 10025: "BAD_STATEID",
-        10027: "NOT_SAME", 10029: "SYMLINK", 10033: "NO_GRACE", 10036: "BADXDR", 10041: "BADNAME",
+        10027: "NOT_SAME", 10029: "SYMLINK", 10033: "NO_GRACE", 10034: "RECLAIM_BAD", 10036: "BADXDR", 10041: "BADNAME",
         10045: "DEADLOCK", 10049: "BADIOMODE", 10050: "BADLAYOUT", 10052: "BADSESSION", 10053: "BADSLOT",
         10054: "COMPLETE_ALREADY", 10055: "CONN_NOT_BOUND_TO_SESSION", 10058: "LAYOUTTRYLATER",
         10059: "LAYOUTUNAVAILABLE", 10060: "NOMATCHING_LAYOUT", 10061: "RECALLCONFLICT",

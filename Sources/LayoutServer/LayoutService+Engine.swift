@@ -38,6 +38,8 @@ extension LayoutService {
 
     private func perform(_ action: LeaseEngine.Action) {
         switch action {
+        // Without a store there is nothing to wait for.
+        case .persist, .persistRevocation, .graceEnded: break
         case .resolveExtents(let call, _, let request): self.resolveExtents(call, request)
         case .grant(let call, let grant): self.grant(call, grant)
         case .refuse(let call, let refusal): self.refuse(call, refusal)

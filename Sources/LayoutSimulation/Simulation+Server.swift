@@ -149,7 +149,7 @@ extension Simulation {
             self.queue.add(event, at: self.after(20...2000))
         case .revoked(let holder, _, _), .released(let holder, _, _):
             self.revokedHolders.insert(holder.rawValue)
-        case .recallAny, .clientForgotten:
+        case .persist, .persistRevocation, .graceEnded, .recallAny, .clientForgotten:
             break
         }
     }

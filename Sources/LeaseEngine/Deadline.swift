@@ -17,5 +17,7 @@ extension LeaseEngine {
         case fence(HolderID)
         /// Under the cooperative policy: the lease of a client with an overdue recall ends.
         case lease(ClientID)
+        /// The grace term is over.
+        case grace
     }
 }

@@ -79,6 +79,23 @@ struct IntervalMap<Value: Hashable & Sendable>: Hashable, Sendable {
         return isFound
     }
 
+    /// Whether every byte of `range` has a value that satisfies `predicate`; for values that do not overlap.
+    func covers(_ range: ByteRange, where predicate: (Value) -> Bool) -> Bool {
+        self.firstGap(in: range, where: predicate) == nil
+    }
+
+    /// The first byte of `range` without a value that satisfies `predicate`, or `nil` if there is none; for values that
+    /// do not overlap.
+    func firstGap(in range: ByteRange, where predicate: (Value) -> Bool) -> UInt64? {
+        var next = range.lowerBound
+        self.forEachOverlapping(range) { element in
+            guard element.range.lowerBound <= next, predicate(element.value) else { return false }
+            next = element.range.upperBound
+            return true
+        }
+        return next < range.upperBound ? next : nil
+    }
+
     /// Everything, in order.
     var elements: [Element] { self.overlapping(.all) }
 

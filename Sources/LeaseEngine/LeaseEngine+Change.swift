@@ -13,6 +13,11 @@ extension LeaseEngine {
             actions.append(.refuseChange(id, Refusal(.delay, "too many mapping changes wait; try again")))
             return
         }
+        if let refusal = self.refusalByGrace(request) {
+            self.statistics.changesDelayed += 1
+            actions.append(.refuseChange(id, refusal))
+            return
+        }
         for part in request.parts {
             if let refusal = self.exclusiveConflict(part, request.requester) {
                 self.statistics.changesFailed += 1
@@ -204,17 +209,38 @@ extension LeaseEngine {
         self.drop(id, at: now, &actions)
     }
 
+    mutating func changeAbandoned(_ id: ChangeID, at now: Instant, _ actions: inout [Action]) {
+        guard let change = self.changes[id], !change.isRunning else { return }
+        self.statistics.changesDelayed += 1
+        actions.append(.refuseChange(id, Refusal(.delay, "nothing was done: its caller has gone")))
+        self.drop(id, at: now, &actions)
+    }
+
     mutating func getPatienceEnded(_ call: CallID, at now: Instant, _ actions: inout [Action]) {
+        self.giveUp(call, .recallConflict, "a mapping change on its range has not ended; ask again", at: now, &actions)
+    }
+
+    mutating func callAbandoned(_ call: CallID, at now: Instant, _ actions: inout [Action]) {
+        self.giveUp(call, .recallConflict, "its caller has gone", at: now, &actions)
+    }
+
+    /// Refuses a LAYOUTGET that waits.
+    private mutating func giveUp(
+        _ call: CallID,
+        _ status: LayoutStatus,
+        _ detail: String,
+        at now: Instant,
+        _ actions: inout [Action]
+    ) {
         guard let file = self.fileOfCall[call] else { return }
-        for entry in self.files[file]?.queue ?? [] {
-            guard case .get(call, _, let request, .waiting) = entry.kind else { continue }
-            self.removeGet(call, on: file)
-            actions.append(
-                .refuse(call, Refusal(.recallConflict, "a mapping change on \(request.range) has not ended; ask again"))
-            )
-            self.advance(file, at: now, &actions)
-            return
+        let waits = self.files[file]?.queue.contains {
+            if case .get(call, _, _, .waiting) = $0.kind { return true }
+            return false
         }
+        guard waits == true else { return }
+        self.removeGet(call, on: file)
+        actions.append(.refuse(call, Refusal(status, detail)))
+        self.advance(file, at: now, &actions)
     }
 
     /// Lets everybody in a file's queue go on whose way is free.

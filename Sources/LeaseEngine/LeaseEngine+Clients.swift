@@ -5,19 +5,22 @@ extension LeaseEngine {
         if self.clients[client] == nil {
             self.clients[client] = Client(leaseEnd: now.advanced(by: self.configuration.enforcedLease))
         } else {
+            self.clients[client]?.isBack = true
             self.leaseRenewed(client, at: now)
         }
     }
 
     mutating func leaseRenewed(_ client: ClientID, at now: Instant) {
         guard let state = self.clients[client], state.overdueRecalls == 0, !state.isLost else { return }
-        self.clients[client]?.leaseEnd = now.advanced(by: self.configuration.enforcedLease)
+        // A recovered client's lease runs for the grace term, which may be longer.
+        self.clients[client]?.leaseEnd = max(state.leaseEnd, now.advanced(by: self.configuration.enforcedLease))
     }
 
     mutating func clientLost(_ client: ClientID, at now: Instant, _ actions: inout [Action]) {
         guard let state = self.clients[client], !state.isLost else { return }
         self.clients[client]?.isLost = true
         self.clients[client]?.hasBackChannel = false
+        self.endReclaim(of: client)
         for file in state.holders.keys.sorted() {
             guard let holder = state.holders[file] else { continue }
             self.startFence(holder, .prove, at: now, &actions)

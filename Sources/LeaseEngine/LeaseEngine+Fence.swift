@@ -18,6 +18,10 @@ extension LeaseEngine {
                 self.retryFence(holder, &actions)
             case .lease(let client):
                 self.expireIfTrusted(client, at: now, &actions)
+            case .grace:
+                guard self.isInGrace else { continue }
+                self.graceEnd = nil
+                actions.append(.graceEnded)
             }
         }
     }

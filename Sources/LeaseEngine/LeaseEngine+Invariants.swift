@@ -35,8 +35,29 @@ extension LeaseEngine {
             let overdue = client.recalls.filter { self.recalls[$0]?.isOverdue == true }.count
             precondition(client.overdueRecalls == overdue, "\(id) has \(overdue) overdue recalls")
         }
+        self.checkReclaims()
         for (id, recall) in self.recalls {
             precondition(self.holders[recall.recall.holder]?.recalls.contains(id) == true, "\(id) has no holder")
+        }
+    }
+
+    /// What is of an earlier life belongs to a client that may reclaim it or is lost, and in grace nothing changes.
+    private func checkReclaims() {
+        let reclaiming = self.clients.values.count { $0.isReclaiming }
+        precondition(reclaiming == self.reclaimingClients, "\(reclaiming) clients reclaim")
+        precondition(self.graceEnd == nil || reclaiming > 0, "grace goes on, and nobody can reclaim")
+        precondition(self.reducedHolders.isEmpty, "a reduced holder was not kept for the next life")
+        for (id, client) in self.clients where client.isReclaiming {
+            precondition(!client.isLost && !client.holders.isEmpty, "\(id) has nothing to reclaim")
+        }
+        for (id, holder) in self.holders {
+            let hasUnreclaimed = holder.segments.elements.contains { $0.value.unreclaimed != .nothing }
+            guard hasUnreclaimed, let client = self.clients[holder.client] else { continue }
+            precondition(client.isReclaiming || client.isLost, "\(id) has unreclaimed segments")
+        }
+        guard self.isInGrace else { return }
+        for (id, change) in self.changes {
+            precondition(self.refusalByGrace(change.request) == nil, "\(id) is under way in grace")
         }
     }
 

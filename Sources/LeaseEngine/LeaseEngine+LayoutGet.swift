@@ -61,7 +61,7 @@ extension LeaseEngine {
         case .success(let range):
             precondition(request.range.contains(range), "granted \(range), asked for \(request.range)")
             // The client may have gone, or fallen under a fence, while the extents were read.
-            if let refusal = self.clientRefusal(client) {
+            if let refusal = self.clientRefusal(client) ?? self.refusalByReclaim(request, range, of: client) {
                 actions.append(.refuse(call, refusal))
             } else {
                 self.grant(call, client, request, range, at: now, &actions)
@@ -91,6 +91,9 @@ extension LeaseEngine {
     private func refusal(of request: LayoutRequest, from client: ClientID) -> Refusal? {
         if let refusal = self.clientRefusal(client) { return refusal }
         guard let state = self.clients[client] else { return nil }
+        if let refusal = self.refusalByReclaim(request, request.range, of: client) { return refusal }
+        // It takes no more than is held already, under a stateid that was checked.
+        if request.isReclaim { return nil }
         if request.stateID != .none {
             guard let holder = state.holders[request.file] else {
                 return Refusal(.badStateID, "the client holds no layout of this file under this stateid")
@@ -111,6 +114,8 @@ extension LeaseEngine {
         guard let state = self.holders[holder], stateID.other == self.other(of: holder), stateID.seqid != 0 else {
             return Refusal(.badStateID, "not the stateid of a layout that the client holds")
         }
+        // Which seqid an earlier life gave out last, nobody knows.
+        if state.isSeqidUnknown { return nil }
         let behind = StateID.distance(from: stateID.seqid, to: state.seqid)
         if behind < 0 { return Refusal(.badStateID, "the stateid's seqid was never given out") }
         if behind > Self.seqidWindow { return Refusal(.oldStateID, "the stateid's seqid is \(behind) behind") }
@@ -121,7 +126,7 @@ extension LeaseEngine {
     static var seqidWindow: Int64 { 64 }
 
     func other(of holder: HolderID) -> StateIDOther {
-        StateIDOther(number: holder.rawValue, boot: self.configuration.boot)
+        StateIDOther(number: holder.rawValue, boot: UInt32(truncatingIfNeeded: holder.rawValue >> 32))
     }
 
     /// Whether the caller may commit bytes of `range`: it must hold a read-write layout of all of it.
@@ -135,14 +140,8 @@ extension LeaseEngine {
             return Refusal(.badStateID, "the client holds no layout of this file: write the bytes through the server")
         }
         if let refusal = self.refusal(of: stateID, for: holder) { return refusal }
-        var next = range.lowerBound
-        state.segments.forEachOverlapping(range) { element in
-            guard element.value.ioMode == .readWrite, element.range.lowerBound <= next else { return false }
-            next = element.range.upperBound
-            return true
-        }
-        guard next >= range.upperBound else {
-            return Refusal(.badLayout, "no read-write layout covers \(range) beyond byte \(next)")
+        if let gap = state.segments.firstGap(in: range, where: { $0.ioMode == .readWrite }) {
+            return Refusal(.badLayout, "no read-write layout covers \(range) beyond byte \(gap)")
         }
         return nil
     }
@@ -175,30 +174,34 @@ extension LeaseEngine {
         at now: Instant,
         _ actions: inout [Action]
     ) {
-        let segment = Segment(
-            ioMode: request.ioMode,
-            breaksOnWrite: request.breaksOnWrite,
-            isExclusive: request.isExclusive,
-            grantedAt: now
-        )
         let holder = self.holder(of: client, on: request.file)
-        self.add(segment, range, to: holder)
-        self.statistics.grants += 1
-        actions.append(
-            .grant(
-                call,
-                Grant(
-                    holder: holder,
-                    client: client,
-                    file: request.file,
-                    stateID: self.nextStateID(of: holder),
-                    range: range,
-                    ioMode: request.ioMode,
-                    epoch: self.epoch(of: request.file),
-                    shifts: self.shifts(of: request.file, since: request.knownEpoch)
-                )
+        let holdsMore: Bool
+        if request.isReclaim {
+            self.reclaim(range, request.ioMode, request.stateID, of: holder)
+            holdsMore = false
+        } else {
+            let segment = Segment(
+                ioMode: request.ioMode,
+                breaksOnWrite: request.breaksOnWrite,
+                isExclusive: request.isExclusive,
+                grantedAt: now
             )
+            holdsMore = self.add(segment, range, to: holder)
+        }
+        self.statistics.grants += 1
+        let grant = Grant(
+            holder: holder,
+            client: client,
+            file: request.file,
+            stateID: self.nextStateID(of: holder),
+            range: range,
+            ioMode: request.ioMode,
+            epoch: self.epoch(of: request.file),
+            shifts: self.shifts(of: request.file, since: request.knownEpoch)
         )
+        // The client may use it as soon as it hears of it, so the next life must know before.
+        if holdsMore { self.persist(holder, &actions) }
+        actions.append(.grant(call, grant))
         self.askToReduceIfNeeded(client, &actions)
     }
 
@@ -216,96 +219,6 @@ extension LeaseEngine {
         let seqid = StateID.successor(of: self.holders[holder]?.seqid ?? 0)
         self.holders[holder]?.seqid = seqid
         return StateID(seqid: seqid, other: self.other(of: holder))
-    }
-
-    // MARK: Segments
-
-    /// Adds a segment to a holder, over its old ones: read-write parts stay read-write, neighbours that are alike merge.
-    mutating func add(_ segment: Segment, _ range: ByteRange, to holder: HolderID) {
-        guard let file = self.holders[holder]?.file, let segments = self.holders[holder]?.segments else { return }
-        // Asking again for what is held is common, and changes nothing.
-        if segments.contains(in: range, where: { $0.range.contains(range) && $0.value.includes(segment) }) { return }
-        var pieces: [(range: ByteRange, segment: Segment)] = []
-        var next = range.lowerBound
-        // One byte on either side, to find neighbours to merge with.
-        let around = ByteRange(
-            range.lowerBound == 0 ? 0 : range.lowerBound - 1,
-            range.isToEnd ? .max : range.upperBound + 1
-        )
-        for element in segments.overlapping(around ?? range) {
-            self.removeSegment(element, of: holder, on: file)
-            let (before, after) = element.range.subtracting(range)
-            let overlap = element.range.intersection(range)
-            if let before { pieces.append((before, element.value)) }
-            if let overlap {
-                if let gap = ByteRange(next, overlap.lowerBound) { pieces.append((gap, segment)) }
-                var merged = segment
-                // What was granted stays, until it is returned (specification R6.1-10, R6.1-12).
-                if element.value.ioMode == .readWrite { merged.ioMode = .readWrite }
-                merged.breaksOnWrite = segment.breaksOnWrite || element.value.breaksOnWrite
-                merged.isExclusive = segment.isExclusive || element.value.isExclusive
-                pieces.append((overlap, merged))
-                next = overlap.upperBound
-            }
-            if let after {
-                if let gap = ByteRange(next, Swift.min(range.upperBound, after.lowerBound)) {
-                    pieces.append((gap, segment))
-                    next = gap.upperBound
-                }
-                pieces.append((after, element.value))
-            }
-        }
-        if let gap = ByteRange(next, range.upperBound) { pieces.append((gap, segment)) }
-        pieces.sort { $0.range.lowerBound < $1.range.lowerBound }
-        var run: (range: ByteRange, segment: Segment)?
-        for piece in pieces {
-            if let current = run {
-                if current.range.upperBound == piece.range.lowerBound, current.segment.isLike(piece.segment) {
-                    var segment = piece.segment
-                    segment.grantedAt = Swift.min(current.segment.grantedAt, piece.segment.grantedAt)
-                    run = (current.range.hull(piece.range), segment)
-                    continue
-                }
-                self.insertSegment(current.segment, current.range, of: holder, on: file)
-            }
-            run = piece
-        }
-        if let run { self.insertSegment(run.segment, run.range, of: holder, on: file) }
-    }
-
-    /// Takes the parts of a holder's segments that lie in `range` and match `ioMode`, or downgrades them to read.
-    mutating func remove(_ range: ByteRange, _ ioMode: IOModeSelector, isDowngrade: Bool, of holder: HolderID) {
-        guard let file = self.holders[holder]?.file, let segments = self.holders[holder]?.segments else { return }
-        for element in segments.overlapping(range) where ioMode.matches(element.value.ioMode) {
-            guard let overlap = element.range.intersection(range) else { continue }
-            self.removeSegment(element, of: holder, on: file)
-            let (before, after) = element.range.subtracting(range)
-            if let before { self.insertSegment(element.value, before, of: holder, on: file) }
-            if let after { self.insertSegment(element.value, after, of: holder, on: file) }
-            if isDowngrade {
-                var segment = element.value
-                segment.ioMode = .read
-                self.add(segment, overlap, to: holder)
-            }
-        }
-    }
-
-    private mutating func insertSegment(_ segment: Segment, _ range: ByteRange, of holder: HolderID, on file: FileID) {
-        self.holders[holder]?.segments.insert(range, key: 0, segment)
-        self.files[file]?.index.insert(range, key: holder.rawValue, segment)
-        self.layoutCount += 1
-        if let client = self.holders[holder]?.client { self.clients[client]?.layoutCount += 1 }
-    }
-
-    private mutating func removeSegment(
-        _ element: IntervalMap<Segment>.Element,
-        of holder: HolderID,
-        on file: FileID
-    ) {
-        self.holders[holder]?.segments.remove(lowerBound: element.range.lowerBound, key: 0)
-        self.files[file]?.index.remove(lowerBound: element.range.lowerBound, key: holder.rawValue)
-        self.layoutCount -= 1
-        if let client = self.holders[holder]?.client { self.clients[client]?.layoutCount -= 1 }
     }
 
     private mutating func askToReduceIfNeeded(_ client: ClientID, _ actions: inout [Action]) {

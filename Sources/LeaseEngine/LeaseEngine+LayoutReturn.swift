@@ -36,6 +36,7 @@ extension LeaseEngine {
                 actions.append(.refuse(call, refusal))
                 return
             }
+            self.adoptSeqid(of: stateID, for: holder)
             let remaining = self.giveBack(range, ioMode, isDowngrade: isDowngrade, of: holder, at: now, &actions)
             actions.append(.returned(call, remaining))
             self.advance(file, at: now, &actions)
@@ -66,11 +67,17 @@ extension LeaseEngine {
     mutating func releaseIfEmpty(_ holder: HolderID, _ actions: inout [Action]) -> Bool {
         guard let state = self.holders[holder], state.segments.isEmpty else { return false }
         precondition(state.recalls.isEmpty, "\(holder) holds nothing and is still recalled")
-        self.holders[holder] = nil
-        self.clients[state.client]?.holders[state.file] = nil
         actions.append(.released(holder, state.client, state.file))
-        self.forgetIfEmpty(state.client, &actions)
+        self.forget(holder, &actions)
         self.settle(state.file)
         return true
+    }
+
+    /// Takes a holder without segments out of the tables.
+    mutating func forget(_ holder: HolderID, _ actions: inout [Action]) {
+        guard let state = self.holders.removeValue(forKey: holder) else { return }
+        self.clients[state.client]?.holders[state.file] = nil
+        if self.clients[state.client]?.holders.isEmpty == true { self.endReclaim(of: state.client) }
+        self.forgetIfEmpty(state.client, &actions)
     }
 }

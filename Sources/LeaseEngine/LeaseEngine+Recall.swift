@@ -207,13 +207,14 @@ extension LeaseEngine {
     /// Takes everything from a holder that is fenced or proven gone.
     mutating func revoke(_ holder: HolderID, _ outcome: RecallOutcome, at now: Instant, _ actions: inout [Action]) {
         guard let state = self.holders[holder] else { return }
+        // A later life must not take it for a holder, or its client for one that knows.
+        self.remove(.all, .any, isDowngrade: false, of: holder)
+        self.persist(holder, &actions)
+        if self.clients[state.client]?.isLost == false { actions.append(.persistRevocation(state.client, state.file)) }
         // First what it could still use, then the changes that waited for it.
         actions.append(.revoked(holder, state.client, state.file))
-        self.remove(.all, .any, isDowngrade: false, of: holder)
         self.endSatisfiedRecalls(of: holder, outcome, at: now, &actions)
-        self.holders[holder] = nil
-        self.clients[state.client]?.holders[state.file] = nil
-        self.forgetIfEmpty(state.client, &actions)
+        self.forget(holder, &actions)
         self.advance(state.file, at: now, &actions)
     }
 }

@@ -81,6 +81,19 @@ extension LeaseEngine {
         return found
     }
 
+    /// The clients that have yet to say which layouts of earlier lives they go on using, in order.
+    package func reclaimingClientIDs() -> [ClientID] {
+        self.clients.keys.sorted().filter { self.clients[$0]?.isReclaiming == true }
+    }
+
+    /// Whether a client has yet to say which layouts of earlier lives it goes on using.
+    package func isReclaiming(_ client: ClientID) -> Bool { self.clients[client]?.isReclaiming == true }
+
+    /// Those of ``reclaimingClientIDs()`` without a session in this life, in order.
+    package func missingClientIDs() -> [ClientID] {
+        self.reclaimingClientIDs().filter { self.clients[$0]?.isBack == false }
+    }
+
     /// The files with layouts, in order.
     package var filesWithLayouts: [FileID] {
         self.files.keys.sorted().filter { self.files[$0]?.index.isEmpty == false }

@@ -14,6 +14,8 @@ package import LayoutCore
 /// - A change whose turn has come recalls the overlapping layouts, and is permitted when the last of them is returned,
 ///   or its holder is proven gone.
 /// - A *holder* is one client's claim on one file: a stateid and disjoint segments.
+/// - A dead server unmaps nobody: the holders of earlier lives are holders from the first moment on, and nothing runs over
+///   them. In *grace* they come back and say what they go on using, and nobody gets anything new.
 package struct LeaseEngine: Hashable, Sendable {
     let configuration: Configuration
     var clients: [ClientID: Client] = [:]
@@ -30,11 +32,21 @@ package struct LeaseEngine: Hashable, Sendable {
     var waitingGets = 0
     var lastEpoch: UInt64
     var idleFiles = IdleFiles()
+    /// When holders of earlier lives have to be back; `nil` without a grace period.
+    var graceEnd: Instant?
+    /// Clients that have yet to say which layouts of earlier lives they go on using.
+    var reclaimingClients = 0
+    /// Holders whose segments are fewer since this event; empty between events.
+    var reducedHolders: [HolderID: HolderPlace] = [:]
     package internal(set) var statistics = Statistics()
 
+    /// Makes the engine of a server that starts from nothing.
     package init(configuration: Configuration) {
         self.configuration = configuration
         self.lastEpoch = UInt64(configuration.boot) << 32
+        self.lastHolderNumber = UInt64(configuration.boot) << 32
+        // A client may be busy with a recall of the last life.
+        self.lastRecallNumber = UInt64(configuration.boot) << 32
     }
 
     /// When ``Event/deadlinePassed`` is due, or `nil` if nothing waits for time to pass.
@@ -48,6 +60,10 @@ package struct LeaseEngine: Hashable, Sendable {
         switch event {
         case .clientEstablished(let client):
             self.clientEstablished(client, at: now)
+        case .started:
+            self.started(at: now, &actions)
+        case .reclaimComplete(let client):
+            self.reclaimComplete(client, at: now, &actions)
         case .clientLost(let client):
             self.clientLost(client, at: now, &actions)
         case .leaseRenewed(let client):
@@ -72,9 +88,15 @@ package struct LeaseEngine: Hashable, Sendable {
             self.changeFinished(id, didChange: didChange, at: now, &actions)
         case .fenceFinished(let holder, let isGone):
             self.fenceFinished(holder, isGone: isGone, at: now, &actions)
+        case .callAbandoned(let call):
+            self.callAbandoned(call, at: now, &actions)
+        case .changeAbandoned(let id):
+            self.changeAbandoned(id, at: now, &actions)
         case .deadlinePassed:
             self.deadlinePassed(at: now, &actions)
         }
+        self.endGraceIfDone(&actions)
+        self.persistReduced(&actions)
         return actions
     }
 }
@@ -82,8 +104,12 @@ package struct LeaseEngine: Hashable, Sendable {
 extension LeaseEngine {
     /// What the engine is told.
     package enum Event: Hashable, Sendable {
-        /// CREATE_SESSION confirmed a client. Its lease starts; a known client's is renewed.
+        /// The first event of a life that has recovered holders: those that are gone meanwhile are found out.
+        case started
+        /// CREATE_SESSION confirmed a client. Its lease starts; a known client's is renewed. A recovered client is back.
         case clientEstablished(ClientID)
+        /// RECLAIM_COMPLETE: what the client held in an earlier life and did not reclaim counts as returned.
+        case reclaimComplete(ClientID)
         /// The client is gone for good: destroyed, or started again under another ID. Its layouts end once it is proven
         /// that it cannot reach the files any more.
         case clientLost(ClientID)
@@ -111,12 +137,25 @@ extension LeaseEngine {
         case changeFinished(ChangeID, didChange: Bool)
         /// Answers ``Action/fence(_:)``: whether it is proven that the holder cannot reach the file any more.
         case fenceFinished(HolderID, isGone: Bool)
+        /// Nobody waits for the LAYOUTGET's answer any more. It is refused if it waits for a change; else it goes on.
+        case callAbandoned(CallID)
+        /// Nobody waits for the change any more. It is refused unless its system call is under way.
+        case changeAbandoned(ChangeID)
         /// ``LeaseEngine/nextDeadline`` is due.
         case deadlinePassed
     }
 
     /// What the engine's owner is to do, in order.
+    ///
+    /// What follows ``persist(_:)`` or ``persistRevocation(_:_:)`` in a list is done once that is written.
     package enum Action: Hashable, Sendable {
+        /// Keep what the holder holds for the next life, in place of what was kept of it before. Records of one holder are
+        /// kept in the order in which they come.
+        case persist(HolderRecord)
+        /// Keep for the next life that layouts of the file were taken from the client.
+        case persistRevocation(ClientID, FileID)
+        /// The grace period is over: what was refused with `.grace` may be asked for again.
+        case graceEnded
         /// Read the extents of the range (for read-write: allocate them first); answer with
         /// ``Event/extentsResolved(_:_:)``.
         case resolveExtents(CallID, ClientID, LayoutRequest)

@@ -29,6 +29,8 @@ extension LeaseEngine {
         package var patience: Duration
         /// The mapping epoch that the caller knows; 0 for none.
         package var knownEpoch: UInt64
+        /// The caller held the range when the server's last life ended, under the stateid that it names.
+        package var isReclaim: Bool
 
         package init(
             file: FileID,
@@ -39,7 +41,8 @@ extension LeaseEngine {
             breaksOnWrite: Bool = false,
             isExclusive: Bool = false,
             patience: Duration = .zero,
-            knownEpoch: UInt64 = 0
+            knownEpoch: UInt64 = 0,
+            isReclaim: Bool = false
         ) {
             self.file = file
             self.stateID = stateID
@@ -50,6 +53,7 @@ extension LeaseEngine {
             self.isExclusive = isExclusive
             self.patience = patience
             self.knownEpoch = knownEpoch
+            self.isReclaim = isReclaim
         }
     }
 

@@ -18,6 +18,11 @@ extension LeaseEngine {
         /// Segments over all files.
         var layoutCount = 0
         var wasToldToReduce = false
+        /// It held layouts when an earlier life ended, and has yet to say which it goes on using: all it holds is of that
+        /// life.
+        var isReclaiming = false
+        /// It has a session in this life.
+        var isBack = true
     }
 
     /// A held range.
@@ -26,6 +31,15 @@ extension LeaseEngine {
         var breaksOnWrite: Bool
         var isExclusive: Bool
         var grantedAt: Instant
+        var unreclaimed = Unreclaimed.nothing
+
+        /// The same to read only.
+        var downgraded: Segment {
+            var segment = self
+            segment.ioMode = .read
+            if segment.unreclaimed == .stores { segment.unreclaimed = .nothing }
+            return segment
+        }
 
         /// Whether a grant of `other` over this segment changes nothing.
         func includes(_ other: Segment) -> Bool {
@@ -36,8 +50,16 @@ extension LeaseEngine {
         /// Whether two neighbours can be one segment.
         func isLike(_ other: Segment) -> Bool {
             self.ioMode == other.ioMode && self.breaksOnWrite == other.breaksOnWrite
-                && self.isExclusive == other.isExclusive
+                && self.isExclusive == other.isExclusive && self.unreclaimed == other.unreclaimed
         }
+    }
+
+    /// What a client has yet to reclaim of a segment of an earlier life.
+    enum Unreclaimed: Hashable, Sendable {
+        case nothing
+        /// A read-write segment that it has reclaimed to read only.
+        case stores
+        case everything
     }
 
     /// One client's claim on one file.
@@ -47,11 +69,19 @@ extension LeaseEngine {
         let client: ClientID
         let file: FileID
         var seqid: UInt32
+        /// It is of an earlier life, whose last seqid was not kept: the client's own count says more.
+        var isSeqidUnknown = false
         /// Disjoint; also in the file's index.
         var segments = IntervalMap<Segment>()
         /// Recalls in flight, in order of age.
         var recalls: [RecallID] = []
         var fence: FenceState?
+    }
+
+    /// Whose claim a holder is, and on which file.
+    struct HolderPlace: Hashable, Sendable {
+        var client: ClientID
+        var file: FileID
     }
 
     /// A holder being dealt with: exists from the first try until the holder is gone.
@@ -83,6 +113,12 @@ extension LeaseEngine {
         init(epoch: UInt64) {
             self.epoch = epoch
             self.logStart = epoch
+        }
+
+        init(_ recovered: RecoveredFile) {
+            self.epoch = recovered.epoch
+            self.logStart = recovered.logStart
+            self.shifts = recovered.shifts
         }
 
         var isIdle: Bool { self.index.isEmpty && self.queue.isEmpty }

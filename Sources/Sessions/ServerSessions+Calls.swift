@@ -7,6 +7,8 @@ extension ServerSessions {
         package let client: ClientID
         package let slot: UInt32
         package let sequence: UInt32
+        /// Stands for the procedure, the arguments and the principal.
+        package let digest: UInt64
         /// Whether the reply is to be kept for a retry.
         package let keepsReply: Bool
         /// The most that the reply may have, in bytes.
@@ -43,6 +45,7 @@ extension ServerSessions {
         case .failure(let error): return .refuse(error)
         case .success(let found): session = found
         }
+        if session.isDead { return self.retry(session, id, slot, sequence, digest, connection) }
         guard size <= Int(session.foreLimits.maxRequest) else {
             return .refuse(
                 SessionError(.requestTooBig, "the session takes \(session.foreLimits.maxRequest) bytes, not \(size)")
@@ -68,6 +71,7 @@ extension ServerSessions {
                     client: session.client,
                     slot: slot,
                     sequence: sequence,
+                    digest: digest,
                     keepsReply: keepsReply,
                     maxResponse: session.foreLimits.maxResponse
                 )
@@ -75,7 +79,7 @@ extension ServerSessions {
         }
     }
 
-    private static func detail(of status: LayoutStatus) -> String {
+    static func detail(of status: LayoutStatus) -> String {
         switch status {
         case .delay: "the first copy of this call is still running: retry it later"
         case .badSlot, .badHighSlot: "no such slot: use those that CREATE_SESSION gave"
@@ -91,8 +95,12 @@ extension ServerSessions {
     /// Ignored if its session is gone meanwhile.
     package mutating func complete(_ call: RunningCall, reply: [UInt8]) {
         guard let session = self.sessions[call.session] else { return }
-        let isKept = call.keepsReply && reply.count <= Int(session.foreLimits.maxResponseCached)
+        let isKept = Self.keeps(reply, of: call, session)
         self.sessions[call.session]?.fore.complete(slot: call.slot, reply: isKept ? reply : nil)
+    }
+
+    static func keeps(_ reply: [UInt8], of call: RunningCall, _ session: Session) -> Bool {
+        call.keepsReply && reply.count <= Int(session.foreLimits.maxResponseCached)
     }
 
     // MARK: Parked calls

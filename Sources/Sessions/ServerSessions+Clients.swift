@@ -78,7 +78,8 @@ extension ServerSessions {
         guard client.principal == principal else {
             return .failure(SessionError(.notPermitted, "the client belongs to another user"))
         }
-        guard client.sessions.isEmpty, !holdsLayouts else {
+        let isInUse = client.sessions.contains { self.sessions[$0]?.isDead == false }
+        guard !isInUse, !holdsLayouts else {
             return .failure(
                 SessionError(.clientIDBusy, "the client has sessions or layouts: return and destroy them first")
             )

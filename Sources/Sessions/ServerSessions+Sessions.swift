@@ -8,6 +8,8 @@ extension ServerSessions {
         package var confirmed: ClientID?
         /// An earlier start of the same client, which this one replaces: it is lost.
         package var replaced: ClientID?
+        /// Dead sessions of the client that had to make room.
+        package var dropped: [SessionID] = []
         /// The answer is that of an earlier call.
         package var isReplay = false
     }
@@ -56,9 +58,10 @@ extension ServerSessions {
             fore: fore.limited(to: self.configuration.limits),
             back: back.limited(to: self.configuration.limits)
         )
+        let dropped = self.makeRoomForSession(of: id)
         self.insert(created, of: id, callbackProgram, connection)
         self.clients[id]?.lastCreation = .success(created)
-        return Creation(result: .success(created), confirmed: id, replaced: replaced)
+        return Creation(result: .success(created), confirmed: id, replaced: replaced, dropped: dropped)
     }
 
     /// The smallest channels that every procedure but READ, WRITE and the lists fits through (specification R4.2-4).
@@ -81,8 +84,9 @@ extension ServerSessions {
             let detail = "a session needs messages of \(least) bytes, callbacks of \(leastBack), a slot each way"
             return SessionError(.tooSmall, detail)
         }
-        guard client.sessions.count < self.configuration.sessionsPerClientMax else {
-            return SessionError(.resource, "the client has \(client.sessions.count) sessions: destroy one first")
+        let count = client.sessions.count { self.sessions[$0]?.isDead == false }
+        guard count < self.configuration.sessionsPerClientMax else {
+            return SessionError(.resource, "the client has \(count) sessions: destroy one first")
         }
         return nil
     }
@@ -108,6 +112,8 @@ extension ServerSessions {
     ) {
         self.sessions[created.session] = Session(
             client: client,
+            creationSequence: created.sequence,
+            usesBackChannel: created.usesBackChannel,
             fore: SlotTable(count: Int(created.fore.maxSlots)),
             back: SlotCaller(count: Int(created.back.maxSlots)),
             foreLimits: created.fore,
@@ -121,23 +127,28 @@ extension ServerSessions {
 
     /// BIND_CONN_TO_SESSION (RFC 8881 §18.34).
     ///
-    /// Returns the direction that is bound now.
+    /// Returns whether calls to the client can go over the connection, if that was wanted. To a dead session a connection
+    /// can be bound for retries alone.
     package mutating func bind(
         _ connection: ConnectionID,
         to id: SessionID,
         wantsFore: Bool,
         wantsBack: Bool,
         principal: Principal
-    ) -> Result<Void, SessionError> {
+    ) -> Result<Bool, SessionError> {
         switch self.session(id, for: principal) {
         case .failure(let error): return .failure(error)
-        case .success: break
+        case .success(let session):
+            guard session.isDead else { break }
+            guard wantsFore else { return .failure(Self.deadSession) }
+            self.attach(connection, to: id)
+            return .success(false)
         }
         self.attach(connection, to: id)
         if wantsBack, self.sessions[id]?.backConnections.contains(connection) == false {
             self.sessions[id]?.backConnections.append(connection)
         }
-        return .success(())
+        return .success(wantsBack)
     }
 
     /// DESTROY_SESSION (RFC 8881 §18.37).
@@ -188,9 +199,9 @@ extension ServerSessions {
         }
     }
 
-    /// The number of sessions.
+    /// The number of sessions, dead ones too.
     package var sessionCount: Int { self.sessions.count }
 
-    /// The number of sessions of a client.
+    /// The number of sessions of a client, dead ones too.
     package func sessionCount(of client: ClientID) -> Int { self.clients[client]?.sessions.count ?? 0 }
 }

@@ -93,6 +93,11 @@ package struct ServerSessions: Hashable, Sendable {
 
     struct Session: Hashable, Sendable {
         let client: ClientID
+        /// The sequence of the CREATE_SESSION that made it.
+        let creationSequence: UInt32
+        /// Of an earlier life: it answers retries of what that life answered, and nothing else.
+        var isDead = false
+        let usesBackChannel: Bool
         var fore: SlotTable
         var back: SlotCaller
         var foreLimits: ChannelLimits
@@ -104,14 +109,16 @@ package struct ServerSessions: Hashable, Sendable {
         var parkedCalls = 0
     }
 
-    let configuration: Configuration
+    package let configuration: Configuration
     var clients: [ClientID: Client] = [:]
     var confirmedByOwner: [[UInt8]: ClientID] = [:]
     var unconfirmedByOwner: [[UInt8]: ClientID] = [:]
     var sessions: [SessionID: Session] = [:]
     /// Which sessions each connection carries.
     var sessionsByConnection: [ConnectionID: [SessionID]] = [:]
-    private var lastClientNumber: UInt64
+    /// Clients of earlier lives whose owner had started again: they are lost, in order.
+    package internal(set) var supersededClients: [ClientID] = []
+    var lastClientNumber: UInt64
 
     /// Makes an empty table.
     ///

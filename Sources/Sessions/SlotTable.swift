@@ -53,10 +53,16 @@ package struct SlotTable: Hashable, Sendable {
             self.slots[Int(slot)] = Slot(sequence: sequence, digest: digest, memory: .executing)
             return .execute
         }
-        guard sequence == last.sequence else { return .refuse(.sequenceMisordered) }
+        return self.retry(slot: slot, sequence: sequence, digest: digest) ?? .refuse(.sequenceMisordered)
+    }
+
+    /// Decides about a call that is not executed if it is new; `nil` if it is no retry of the slot's last call.
+    package func retry(slot: UInt32, sequence: UInt32, digest: UInt64) -> Decision? {
+        guard slot < UInt32(self.slots.count), sequence == self.slots[Int(slot)].sequence else { return nil }
+        let last = self.slots[Int(slot)]
         switch last.memory {
         case .none:
-            return .refuse(.sequenceMisordered)
+            return nil
         case .executing:
             // Not cached: the retry after this one gets the reply.
             return .refuse(last.digest == digest ? .delay : .falseRetry)
@@ -65,6 +71,13 @@ package struct SlotTable: Hashable, Sendable {
         case .cached(let reply):
             return last.digest == digest ? .replay(reply) : .refuse(.falseRetry)
         }
+    }
+
+    /// Makes `slot` remember a call of an earlier life; ignored if there is no such slot.
+    package mutating func restore(slot: UInt32, sequence: UInt32, digest: UInt64, reply: [UInt8]?) {
+        guard slot < UInt32(self.slots.count) else { return }
+        let memory = reply.map { Memory.cached($0) } ?? .uncached
+        self.slots[Int(slot)] = Slot(sequence: sequence, digest: digest, memory: memory)
     }
 
     /// The call on `slot` has been answered with `reply`, or with bytes that are not kept (`nil`).

@@ -27,11 +27,29 @@ struct World {
     var revoked: [Engine.HolderID] = []
     var forgotten: [ClientID] = []
     var told: [(client: ClientID, keep: Int)] = []
+    /// What a store would hold.
+    var kept: [Engine.HolderID: Engine.HolderRecord] = [:]
+    var persists = 0
+    var revocations: [(client: ClientID, file: FileID)] = []
+    var gracesEnded = 0
+    /// Everything the engine said, in order.
+    var actions: [Engine.Action] = []
+
+    /// Which start of the server this is.
+    var life: UInt32 = 1
+    /// Where the shifts that a store would hold begin, by file.
+    var logStart: [FileID: UInt64] = [:]
 
     init(_ change: (inout Engine.Configuration) -> Void = { _ in }) {
         var configuration = Engine.Configuration()
+        configuration.boot = 1
         change(&configuration)
         self.engine = Engine(configuration: configuration)
+    }
+
+    init(_ engine: Engine, at now: Instant) {
+        self.engine = engine
+        self.now = now
     }
 
     /// Clients with a session and a back channel.
@@ -45,7 +63,13 @@ struct World {
     mutating func send(_ event: Engine.Event) {
         let actions = self.engine.handle(event, at: self.now)
         if self.checksEachStep { self.engine.checkInvariants() }
+        self.actions += actions
         for action in actions { self.note(action) }
+    }
+
+    private mutating func persist(_ record: Engine.HolderRecord) {
+        self.persists += 1
+        self.kept[record.holder] = record.segments.isEmpty ? nil : record
     }
 
     private mutating func note(_ action: Engine.Action) {
@@ -64,6 +88,9 @@ struct World {
         case .released: break
         case .recallAny(let client, let keep): self.told.append((client, keep))
         case .clientForgotten(let client): self.forgotten.append(client)
+        case .persist(let record): self.persist(record)
+        case .persistRevocation(let client, let file): self.revocations.append((client, file))
+        case .graceEnded: self.gracesEnded += 1
         }
         if self.resolvesAtOnce { self.resolveAll() }
     }
@@ -91,7 +118,8 @@ struct World {
         patience: Duration = .zero,
         knownEpoch: UInt64 = 0,
         breaksOnWrite: Bool = false,
-        isExclusive: Bool = false
+        isExclusive: Bool = false,
+        isReclaim: Bool = false
     ) -> CallID {
         self.lastCall += 1
         let call = CallID(self.lastCall)
@@ -104,7 +132,8 @@ struct World {
             breaksOnWrite: breaksOnWrite,
             isExclusive: isExclusive,
             patience: patience,
-            knownEpoch: knownEpoch
+            knownEpoch: knownEpoch,
+            isReclaim: isReclaim
         )
         self.send(.layoutGet(call, client, request))
         return call

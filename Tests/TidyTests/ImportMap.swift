@@ -9,10 +9,12 @@ enum ImportMap {
     static let allowed: [String: Set<String>] = [
         // The pure core: not even the C library.
         "LayoutCore": [],
-        "Sessions": ["LayoutCore"],
-        "LeaseEngine": ["LayoutCore"],
+        "Sessions": ["LayoutCore", "Recovery"],
+        "LeaseEngine": ["LayoutCore", "Recovery"],
         "LayoutHolder": ["LayoutCore"],
-        "LayoutSimulation": ["LayoutCore", "Sessions", "LeaseEngine", "LayoutHolder"],
+        "LayoutSimulation": ["LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutHolder"],
+        // What outlives the server; a lock for its store in memory.
+        "Recovery": ["LayoutCore", "Synchronization"],
         // The protocol and the system, each without the other.
         "LayoutXDR": ["LayoutCore", "CLayoutXDR", "CTIRPC", "NIOCore"],
         "ONCRPC": Self.transport.union(Self.system).union(["CTIRPC", "CLinuxFiles"]),
@@ -20,7 +22,7 @@ enum ImportMap {
         "MappedWindows": Self.system.union(["LayoutCore", "CMappedWindows"]),
         // The shells.
         "LayoutServer": Self.transport.union(Self.system).union([
-            "LayoutCore", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", "Logging",
+            "LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", "Logging",
         ]),
         "LayoutClient": Self.transport.union(Self.system).union([
             "LayoutCore", "Sessions", "LayoutHolder", "LayoutXDR", "ONCRPC", "LinuxFiles", "MappedWindows", "Logging",
