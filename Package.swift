@@ -19,6 +19,7 @@ let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -34,6 +35,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // The pure core: no Foundation, no clock, no I/O.
@@ -67,6 +69,11 @@ let package = Package(
         // Linux.
         .target(name: "CLinuxFiles", cSettings: cSettings),
         .target(name: "LinuxFiles", dependencies: ["LayoutCore", "CLinuxFiles"], swiftSettings: swiftSettings),
+        .target(
+            name: "SQLiteStore",
+            dependencies: ["LayoutCore", "Recovery", "LinuxFiles", grdb],
+            swiftSettings: swiftSettings
+        ),
         .target(name: "CMappedWindows", cSettings: cSettings),
         .target(name: "MappedWindows", dependencies: ["LayoutCore", "CMappedWindows"], swiftSettings: swiftSettings),
 
@@ -167,6 +174,27 @@ let package = Package(
         .testTarget(
             name: "LinuxFilesTests",
             dependencies: ["LinuxFiles", "LayoutCore", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        // A sequence of writes to the recovery store, and a program that writes it until it is killed.
+        .target(
+            name: "RecoveryScript",
+            dependencies: ["LayoutCore", "LayoutSimulation", "Recovery"],
+            path: "Tests/RecoveryScript",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "store-writer",
+            dependencies: ["RecoveryScript", "SQLiteStore"],
+            path: "Tests/StoreWriter",
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "SQLiteStoreTests",
+            dependencies: [
+                "SQLiteStore", "LayoutCore", "LayoutSimulation", "LinuxFiles", "Recovery", "RecoveryScript",
+                "TestSupport", "store-writer",
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(

@@ -19,6 +19,7 @@ enum ImportMap {
         "LayoutXDR": ["LayoutCore", "CLayoutXDR", "CTIRPC", "NIOCore"],
         "ONCRPC": Self.transport.union(Self.system).union(["CTIRPC", "CLinuxFiles"]),
         "LinuxFiles": Self.system.union(["LayoutCore", "CLinuxFiles"]),
+        "SQLiteStore": Self.system.union(["LayoutCore", "Recovery", "LinuxFiles", "GRDB", "FoundationEssentials"]),
         "MappedWindows": Self.system.union(["LayoutCore", "CMappedWindows"]),
         // The shells.
         "LayoutServer": Self.transport.union(Self.system).union([

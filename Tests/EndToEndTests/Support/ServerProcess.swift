@@ -87,7 +87,7 @@ final class ServerProcess: Sendable {
         as user: uid_t?,
         _ body: (String, [String], CInt?) throws -> Started
     ) throws -> Started {
-        let program = try Self.program(name)
+        let program = try builtProgram(name)
         guard let user else { return try body("env", environment + [program] + arguments, nil) }
         // By descriptor: the other user need not be able to reach the directory that the package was built in.
         let descriptor = unsafe open(program, O_RDONLY | O_CLOEXEC)
@@ -97,31 +97,9 @@ final class ServerProcess: Sendable {
         return try body("env", environment + ["setpriv"] + identity + ["/proc/self/fd/3"] + arguments, descriptor)
     }
 
-    /// A program of this package, built beside the tests.
-    static func program(_ name: String) throws -> String {
-        let bundle = try Self.link("/proc/self/exe").split(separator: "/").dropLast()
-        // The tests run inside the toolchain's runner, or as a program of their own beside the others.
-        var folders = ["/" + bundle.joined(separator: "/")]
-        for argument in CommandLine.arguments where argument.contains(".xctest") {
-            folders.append("/" + argument.split(separator: "/").dropLast().joined(separator: "/"))
-        }
-        for folder in folders where unsafe access("\(folder)/\(name)", X_OK) == 0 { return "\(folder)/\(name)" }
-        throw TestFailure("no '\(name)' in \(folders.joined(separator: " or ")): build the package first")
-    }
-
-    private static func link(_ path: String) throws -> String {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-            guard let base = unsafe bytes.bindMemory(to: CChar.self).baseAddress else { return -1 }
-            return unsafe readlink(path, base, bytes.count)
-        }
-        guard count > 0 else { throw TestFailure("cannot read \(path): errno \(errno)") }
-        return String(decoding: buffer[..<count], as: UTF8.self)
-    }
-
     /// Runs `layoutctl` against this server, and returns what it prints; it must succeed.
     func layoutctl(_ arguments: [String]) throws -> String {
-        let result = try runProcess(try Self.program("layoutctl"), arguments + ["--server", self.url])
+        let result = try runProcess(try builtProgram("layoutctl"), arguments + ["--server", self.url])
         guard result.status == 0 else { throw TestFailure("layoutctl \(arguments): \(result)") }
         return result.output
     }

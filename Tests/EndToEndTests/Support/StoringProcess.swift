@@ -23,7 +23,7 @@ final class StoringProcess {
     }
 
     private init(_ arguments: [String], passing: CInt?) throws {
-        self.process = try ChildProcess(try ServerProcess.program("test-holder"), arguments, passing: passing)
+        self.process = try ChildProcess(try builtProgram("test-holder"), arguments, passing: passing)
         let line = self.process.readLine()
         let words = line.split(whereSeparator: \.isWhitespace)
         self.pids = words.dropFirst().compactMap { pid_t($0) }
