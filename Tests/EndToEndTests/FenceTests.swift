@@ -59,6 +59,19 @@ import Testing
         #expect(content.misplaced == 0 && content.stamps > 0)
     }
 
+    @Test("C17: wait: a holder that dies with its connection is seen to be gone at once, not at the next try")
+    func diesBetweenTries() throws {
+        let held = try HeldFile(on: TestFileSystems.images.first ?? .plain, fence: "wait")
+        defer { held.end() }
+        let insert = try held.sendInsert()
+        // The next one is four seconds away.
+        try waitUntil("five tries have failed") { try held.fenceAttempts() >= 5 }
+        held.storing.end()
+        held.holder.disconnect()
+        let (_, elapsed) = try timed { try held.changer.changeResult(of: insert) }
+        #expect(elapsed < .milliseconds(1500))
+    }
+
     @Test("C16: hook: a fence that fails keeps the range blocked, is tried for ever, and counts once it works")
     func hook() throws {
         let scripts = try TestDirectory()
