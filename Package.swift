@@ -173,7 +173,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LinuxFilesTests",
-            dependencies: ["LinuxFiles", "LayoutCore", "TestSupport"],
+            dependencies: ["LinuxFiles", "LayoutCore", "LayoutSimulation", "TestSupport"],
             swiftSettings: swiftSettings
         ),
         // A sequence of writes to the recovery store, and a program that writes it until it is killed.
