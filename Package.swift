@@ -97,7 +97,8 @@ let package = Package(
         .executableTarget(
             name: "layoutd",
             dependencies: [
-                "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", argumentParser, lifecycle, unixSignals, logging,
+                "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", argumentParser, lifecycle,
+                unixSignals, logging,
             ],
             swiftSettings: swiftSettings
         ),

@@ -109,7 +109,10 @@ extension Fencing.Target {
     ///
     /// Called on a thread.
     fileprivate func kill() -> [String] {
-        self.peers.compactMap { peer in
+        if self.peers.isEmpty, !self.locks.isEmpty {
+            return ["who has its descriptors was known to an earlier life of the server only: nobody is killed"]
+        }
+        return self.peers.compactMap { peer in
             guard peer.pid != getpid() else { return "the holder is this process, which is not killed" }
             guard let process = peer.process else {
                 return "process \(peer.pid) cannot be told from a later one of its number: it is not killed"

@@ -6,7 +6,7 @@ package struct FileLocator: Hashable, Sendable {
     /// Which file it is: what is found must be this one.
     package let identity: FileIdentity
     /// Its path below the export when the locator was made; it may have another one by now.
-    package let path: [UInt8]
+    package private(set) var path: [UInt8]
     /// The kernel's handle; none where the filesystem has none, or longer ones than Linux allows.
     private let handleType: Int32
     private let handleBytes: [UInt8]
@@ -31,6 +31,13 @@ package struct FileLocator: Hashable, Sendable {
         let handle = try KernelHandle(of: place)
         self.handleType = handle?.type ?? 0
         self.handleBytes = handle?.bytes ?? []
+    }
+
+    /// The locator of the same file, at the path where it is by now.
+    package func at(_ path: [UInt8]) -> FileLocator {
+        var locator = self
+        locator.path = Array(path.prefix(ExportPath.lengthMax))
+        return locator
     }
 
     /// The locator as bytes, to be kept with what is known of the file: less than 1.2 KB.

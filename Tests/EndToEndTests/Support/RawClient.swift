@@ -113,6 +113,12 @@ final class RawClient {
         }
     }
 
+    /// Connects to another life of the server, and makes a session there.
+    func comeBack() throws {
+        self.stream = try RecordStream(path: self.path)
+        try self.startSession()
+    }
+
     // MARK: Calls
 
     /// Sends a call without waiting for its reply, in the lowest free slot and under its next number, or in `slot` and

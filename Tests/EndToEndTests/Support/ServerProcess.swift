@@ -8,6 +8,9 @@ final class ServerProcess: Sendable {
     let url: String
     let socket: String
     let directory: TestDirectory
+    /// The directory of the recovery store; it does not exist before the first start.
+    let state: String
+    private let store: TestDirectory
     private let sockets: TestDirectory
     private let options: [String]
     private let user: uid_t?
@@ -15,40 +18,45 @@ final class ServerProcess: Sendable {
 
     /// Starts the server and waits until it says that it is ready.
     ///
-    /// The directory is made on `fileSystem`; `options` are further ones of `layoutd serve`, and `environment` further
-    /// variables, as `NAME=VALUE`. The process and the directory are those of `user`, or of the tests' own user.
+    /// The directory is made on `fileSystem`; `options` are further ones of `layoutd serve`. What is in `prefix` stands
+    /// before the program: variables as `NAME=VALUE`, or a program that runs it. The process and the directory are those
+    /// of `user`, or of the tests' own user. The recovery store is in `state`, or in a directory beside the first.
     init(
         on fileSystem: TestFileSystem,
         _ options: [String] = [],
-        environment: [String] = [],
-        user: uid_t? = nil
+        prefix: [String] = [],
+        user: uid_t? = nil,
+        state: String? = nil
     ) throws {
         self.directory = try fileSystem.makeDirectory()
+        self.store = try fileSystem.makeDirectory()
+        self.state = state ?? self.store.file("state")
         self.sockets = try TestDirectory()
         self.socket = self.sockets.file("layoutd.sock")
         self.url = "layout+unix://\(self.socket)"
         self.options = options
         self.user = user
         if let user {
-            for path in [self.directory.path, self.sockets.path] where unsafe chown(path, user, user) != 0 {
+            for path in [self.directory.path, self.sockets.path, self.store.path]
+            where unsafe chown(path, user, user) != 0 {
                 throw TestFailure("cannot give '\(path)' away: errno \(errno)")
             }
         }
-        try self.start(environment: environment)
+        try self.start(prefix: prefix)
     }
 
     deinit { self.stop() }
 
     /// Starts the server again that has ended.
-    func start(environment: [String] = []) throws {
-        guard try self.startUnlessKilled(environment: environment) else {
+    func start(prefix: [String] = [], _ options: [String] = []) throws {
+        guard try self.startUnlessKilled(prefix: prefix, options) else {
             throw TestFailure("layoutd was killed before it was ready")
         }
     }
 
     /// Starts the server again that has ended; `false` if it is killed before it is ready.
-    func startUnlessKilled(environment: [String]) throws -> Bool {
-        let process = try self.launch(environment)
+    func startUnlessKilled(prefix: [String], _ options: [String] = []) throws -> Bool {
+        let process = try self.launch(prefix, options)
         self.process.withLock { $0 = process }
         var output = ""
         while true {
@@ -64,13 +72,14 @@ final class ServerProcess: Sendable {
     }
 
     /// Starts the server in the expectation that it refuses to serve, and returns how it ended.
-    func startAndFail(environment: [String] = []) throws -> ProcessResult { try self.launch(environment).wait() }
+    func startAndFail() throws -> ProcessResult { try self.launch([], []).wait() }
 
-    private func launch(_ environment: [String]) throws -> ChildProcess {
+    private func launch(_ prefix: [String], _ options: [String]) throws -> ChildProcess {
         let arguments = [
-            "serve", "--export", self.directory.path, "--listen", "unix://\(self.socket)", "--log-level", "error",
+            "serve", "--export", self.directory.path, "--listen", "unix://\(self.socket)", "--state", self.state,
+            "--log-level", "error",
         ]
-        return try Self.launch("layoutd", arguments + self.options, environment, as: self.user) {
+        return try Self.launch("layoutd", arguments + self.options + options, prefix, as: self.user) {
             try ChildProcess($0, $1, passing: $2)
         }
     }
@@ -83,18 +92,18 @@ final class ServerProcess: Sendable {
     private static func launch<Started>(
         _ name: String,
         _ arguments: [String],
-        _ environment: [String],
+        _ prefix: [String],
         as user: uid_t?,
         _ body: (String, [String], CInt?) throws -> Started
     ) throws -> Started {
         let program = try builtProgram(name)
-        guard let user else { return try body("env", environment + [program] + arguments, nil) }
+        guard let user else { return try body("env", prefix + [program] + arguments, nil) }
         // By descriptor: the other user need not be able to reach the directory that the package was built in.
         let descriptor = unsafe open(program, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw TestFailure("cannot open '\(program)': errno \(errno)") }
         defer { close(descriptor) }
         let identity = ["--reuid=\(user)", "--regid=\(user)", "--clear-groups"]
-        return try body("env", environment + ["setpriv"] + identity + ["/proc/self/fd/3"] + arguments, descriptor)
+        return try body("env", prefix + ["setpriv"] + identity + ["/proc/self/fd/3"] + arguments, descriptor)
     }
 
     /// Runs `layoutctl` against this server, and returns what it prints; it must succeed.
