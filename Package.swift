@@ -220,9 +220,13 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        .executableTarget(name: "test-holder", path: "Tests/Holder", cSettings: cSettings),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["LayoutClient", "LinuxFiles", "TestSupport", "layoutd", "layoutctl"],
+            dependencies: [
+                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutXDR", "LeaseEngine", "LinuxFiles", "TestSupport",
+                "layoutd", "layoutctl", "test-holder", nioCore, logging,
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),

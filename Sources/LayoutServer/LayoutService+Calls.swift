@@ -129,7 +129,12 @@ extension LayoutService {
         )
         var body = call.incoming.connection.isOpen ? ByteBufferAllocator().buffer(capacity: 256) : ByteBuffer()
         LayoutCodec.encode(reply, for: call.incoming.procedure, into: &body)
-        return body
+        guard case .failure(let failure) = result, body.readableBytes > call.replyMax else { return body }
+        // A refusal fits the least room that a session can have: its words for people are cut.
+        let length = min(failure.detail.utf8.count, ProtocolLimits.detail)
+        let room = max(0, length - (body.readableBytes - call.replyMax))
+        let detail = String(decoding: failure.detail.utf8.prefix(room), as: UTF8.self)
+        return self.encode(call, .failure(Failure(failure.status, detail)))
     }
 
     private func statusFlags(of client: ClientID) -> SequenceStatusFlags {

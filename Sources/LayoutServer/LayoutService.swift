@@ -54,8 +54,7 @@ final class LayoutService: RPCConnectionDelegate {
     var opened = DescriptorCache(limit: 512)
     var extentCount = 0
     let work: FileWork
-    /// For fences: they must not wait behind the very calls that wait for them.
-    let fenceWork: FileWork
+    let fencing: Fencing
     var descriptions: HolderDescriptions
     let device: DeviceID
     let bootID: [UInt8]
@@ -143,7 +142,7 @@ final class LayoutService: RPCConnectionDelegate {
             at: self.startedAt
         )
         self.work = FileWork(eventLoop: eventLoop, pool: pool)
-        self.fenceWork = FileWork(eventLoop: eventLoop, pool: fencePool)
+        self.fencing = Fencing(eventLoop: eventLoop, work: FileWork(eventLoop: eventLoop, pool: fencePool))
         self.descriptions = HolderDescriptions(life: parts.restart.lockSpace, tokens: parts.tokens)
         self.device = DeviceID(parts.device)
         self.bootID = Array(parts.bootID.utf8)

@@ -111,8 +111,6 @@ struct Serve: AsyncParsableCommand {
         if geteuid() != 0 {
             logger.notice("not root: only this user, and root, are served", metadata: ["uid": "\(geteuid())"])
         }
-        StandardStreams.print("layoutd ready \(server.addresses.map(\.description).joined(separator: " "))")
-        ReadyNotice.send("READY=1")
         var group = ServiceGroupConfiguration(
             services: [.init(service: ServerService(server: server, isRegistered: self.register, logger: logger))],
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -161,6 +159,9 @@ private struct ServerService: Service {
     let logger: Logger
 
     func run() async throws {
+        // Not before: from here on signals are those of an orderly end.
+        StandardStreams.print("layoutd ready \(self.server.addresses.map(\.description).joined(separator: " "))")
+        ReadyNotice.send("READY=1")
         try? await gracefulShutdown()
         ReadyNotice.send("STOPPING=1")
         // The next signal is not asked to wait: the kernel's own answer ends the process.
