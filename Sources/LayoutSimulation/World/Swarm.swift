@@ -29,6 +29,10 @@ struct Swarm {
     var killsClients = false
     /// The server process dies, between any two steps.
     var killsServer = false
+    /// At one in how many steps that matter the server dies, if it does at all.
+    var failpointChances: UInt64 = 250
+    /// One in how many writes to the store is slow.
+    var slowWriteChances: UInt64 = 50
     /// The host loses power.
     var cutsPower = false
     /// The recovery store is lost with the server.
@@ -88,7 +92,10 @@ struct Swarm {
             self.drift = min(self.drift, Self.driftBound)
         case .deaths: self.policy = .wait
         case .lostReplies: self.breaks = true
-        case .restarts: self.killsServer = true
+        case .restarts:
+            self.killsServer = true
+            self.failpointChances = 40
+            self.slowWriteChances = 4
         case .restartsTrusted:
             self.killsServer = true
             self.policy = .cooperative
