@@ -49,8 +49,10 @@ struct Swarm {
     /// What clients' and server's clocks may be off without anybody noticing (specification R4.4-14), in parts of 10,000.
     static let driftBound: UInt64 = 1500
 
-    init(_ random: inout SeededGenerator, _ fault: Simulation.Fault?) {
-        let paces: [UInt64] = [3000, 10_000, 30_000, 100_000]
+    init(_ random: inout SeededGenerator, _ options: Simulation.Options) {
+        // Long worlds are for what takes long: leases, graces and outages rather than crowds.
+        let isLong = options.duration >= .seconds(3600)
+        let paces: [UInt64] = isLong ? [60_000, 120_000, 250_000, 500_000] : [3000, 10_000, 30_000, 100_000]
         self.pace = paces[Int(random.below(4))]
         self.faultPause = self.pace * (20 + random.below(400))
         self.clients = 2 + Int(random.below(4))
@@ -79,7 +81,7 @@ struct Swarm {
         default: self.drift = 0
         }
         self.hasLiars = random.oneIn(4)
-        if let fault { self.suit(fault) }
+        if let fault = options.fault { self.suit(fault) }
     }
 
     /// A planted fault can only show where the situation comes up that it is about.
