@@ -63,6 +63,11 @@ extension World {
             self.mark(.storeLost)
             self.host.store = MemoryStore()
             self.lastLifeOfLostStore = self.life
+            // With the store goes what it knew of interrupted changes: whoever lost it has to look at the files.
+            for file in self.host.files.indices where self.host.files[file].halfDone != nil {
+                self.host.files[file].acceptAsItIs()
+                self.oracle.accepted(file)
+            }
         }
         self.startServerLater()
     }
