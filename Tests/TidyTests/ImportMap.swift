@@ -29,7 +29,8 @@ enum ImportMap {
             "LayoutCore", "Sessions", "LayoutHolder", "LayoutXDR", "ONCRPC", "LinuxFiles", "MappedWindows", "Logging",
         ]),
         "layoutd": Self.system.union([
-            "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", "ArgumentParser", "Logging",
+            "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", "ArgumentParser",
+            "Logging",
             "ServiceLifecycle", "UnixSignals",
         ]),
         "layoutctl": Self.system.union(["LayoutClient", "LayoutCore", "LayoutXDR", "ArgumentParser", "Logging"]),
