@@ -18,6 +18,7 @@ enum ImportMap {
         "ONCRPC": Self.transport.union(Self.system).union(["CTIRPC", "CLinuxFiles"]),
         "LinuxFiles": Self.system.union(["LayoutCore", "CLinuxFiles"]),
         "MappedWindows": Self.system.union(["LayoutCore", "CMappedWindows"]),
+        "MappingGuard": Self.system.union(["LayoutCore", "LinuxFiles", "CLinuxFiles", "CMappingGuard"]),
         // The shells.
         "LayoutServer": Self.transport.union(Self.system).union([
             "LayoutCore", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", "Logging",
