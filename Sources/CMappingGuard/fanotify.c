@@ -95,9 +95,10 @@ static void find_range(const struct fanotify_event_metadata *metadata, struct mg
 }
 
 int64_t mg_read_events(int group, struct mg_event *events, size_t capacity) {
-    /* An event of the guard has 24 + 24 bytes; the file handle of a witness's at most 128 + 20 more. */
+    /* No more than there is room for, were all of them of the smallest kind: what is read has to be answered. */
     _Alignas(8) char buffer[4096];
-    size_t size = capacity * 48 < sizeof buffer ? capacity * 48 : sizeof buffer;
+    size_t size = capacity * FAN_EVENT_METADATA_LEN;
+    if (size > sizeof buffer) size = sizeof buffer;
     ssize_t length = read(group, buffer, size);
     if (length < 0) return result(length);
     size_t count = 0;

@@ -38,8 +38,21 @@ extension MappingGuard {
                 self.answerUnwritten(event)
             }
             self.journal.release()
+            self.refuseUnknown(except: numbers)
         }
     }
+
+    /// Refuses what the last server was killed over while the kernel was handing it out: it knew no number of it.
+    ///
+    /// Left alone, such a question would take the answer of a later one with the same number.
+    private func refuseUnknown(except known: Set<Int32>) {
+        for number in 0..<Self.numbersMax where !known.contains(number) {
+            self.groups.answer(number, errno: EBUSY)
+        }
+    }
+
+    /// The kernel gives out the lowest number that is free, so that none is far beyond what can wait at a time.
+    private static var numbersMax: Int32 { Int32(4 * GuardJournal.capacity) }
 
     /// Whether the call goes on waiting.
     private func takeOverWaiting(_ record: GuardJournal.Record, slot: Int, _ state: inout State) -> Bool {

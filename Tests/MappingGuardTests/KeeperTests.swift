@@ -65,7 +65,7 @@ struct KeeperTests {
         let bed = try PeerBed(fileSystem)
         let mutator = try builtProgram("guard-mutator")
         var server = try bed.start("allow").server
-        let children = try (0..<20).map { try ChildProcess(mutator, ["storm", bed.path, "200", "\($0)"]) }
+        let children = try (0..<100).map { try ChildProcess(mutator, ["storm", bed.path, "60", "\($0)"]) }
         for _ in 0..<4 {
             for _ in 0..<40 { _ = server.readLine() }
             server.signal(SIGKILL)
