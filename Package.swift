@@ -27,6 +27,7 @@ let package = Package(
     products: [
         .library(name: "LayoutClient", targets: ["LayoutClient"]),
         .executable(name: "layoutd", targets: ["layoutd"]),
+        .executable(name: "layoutd-keeper", targets: ["layoutd-keeper"]),
         .executable(name: "layoutctl", targets: ["layoutctl"]),
         .executable(name: "layout-bench", targets: ["layout-bench"]),
     ],
@@ -76,6 +77,14 @@ let package = Package(
         ),
         .target(name: "CMappedWindows", cSettings: cSettings),
         .target(name: "MappedWindows", dependencies: ["LayoutCore", "CMappedWindows"], swiftSettings: swiftSettings),
+
+        .target(name: "CMappingGuard", cSettings: cSettings),
+        .target(
+            name: "MappingGuard",
+            dependencies: ["LayoutCore", "LinuxFiles", "CLinuxFiles", "CMappingGuard"],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(name: "layoutd-keeper", cSettings: cSettings),
 
         // The shells.
         .target(
@@ -136,6 +145,8 @@ let package = Package(
             path: "Examples/quickstart-demo",
             swiftSettings: swiftSettings
         ),
+
+        .executableTarget(name: "compactor", path: "Examples/compactor", cSettings: cSettings),
 
         // Tests.
         .target(
@@ -201,6 +212,21 @@ let package = Package(
         .testTarget(
             name: "MappedWindowsTests",
             dependencies: ["MappedWindows", "CMappedWindows", "LayoutCore", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(name: "guard-mutator", path: "Tests/GuardMutator", cSettings: cSettings),
+        .executableTarget(
+            name: "guard-peer",
+            dependencies: ["MappingGuard", "LayoutCore", "LinuxFiles"],
+            path: "Tests/GuardPeer",
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "MappingGuardTests",
+            dependencies: [
+                "MappingGuard", "LayoutCore", "LinuxFiles", "TestSupport", "compactor", "guard-mutator", "guard-peer",
+                "layoutd-keeper",
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(
