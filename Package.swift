@@ -106,7 +106,8 @@ let package = Package(
         .executableTarget(
             name: "layoutd",
             dependencies: [
-                "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", argumentParser, lifecycle,
+                "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", argumentParser,
+                lifecycle,
                 unixSignals, logging,
             ],
             swiftSettings: swiftSettings
@@ -240,9 +241,8 @@ let package = Package(
         .testTarget(
             name: "LayoutClientTests",
             dependencies: [
-                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "LinuxFiles", "MappedWindows",
-                "ONCRPC", "TestSupport",
-                nioCore, nioPosix, logging,
+                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "LinuxFiles",
+                "MappedWindows", "ONCRPC", "TestSupport", nioCore, nioPosix, logging,
             ],
             swiftSettings: swiftSettings
         ),
