@@ -29,8 +29,22 @@ final class StubbornClient {
 
     /// Connects; `serverIsGone` is called, again and again, when it has to be made sure that there is a server.
     init(_ server: ServerProcess, _ owner: String, serverIsGone: @escaping () throws -> Void) throws {
-        self.raw = try RawClient(server, owner)
+        self.raw = try Self.connect(server, owner, serverIsGone)
         self.serverIsGone = serverIsGone
+    }
+
+    private static func connect(
+        _ server: ServerProcess,
+        _ owner: String,
+        _ serverIsGone: () throws -> Void
+    ) throws -> RawClient {
+        while true {
+            do {
+                return try RawClient(server, owner)
+            } catch is RecordStream.Closed {
+                try serverIsGone()
+            }
+        }
     }
 
     /// Makes a call until it is answered.
