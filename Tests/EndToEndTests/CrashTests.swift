@@ -76,12 +76,12 @@ import Testing
 
         let kills = keeper.kills
         let answered = outcomes.reduce(shifts) { $0 + $1.counts.answered }
-        let broken = outcomes.reduce(0) { $0 + $1.counts.broken }
+        let inDoubt = outcomes.reduce(0) { $0 + $1.counts.inDoubt }
         let notExecuted = outcomes.reduce(0) { $0 + $1.counts.notExecuted }
         print(
             """
             kill -9 on \(fileSystem): \(kills.values.reduce(0, +)) deaths, \(answered) changes acknowledged, \
-            \(broken) in doubt when the server died, \(notExecuted) of them not executed; \(stored); \
+            \(inDoubt) in doubt when the server died, \(notExecuted) of them not executed; \(stored); \
             slowest start \(keeper.slowestStart)
             deaths: \(kills.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
             """
