@@ -186,7 +186,8 @@ let package = Package(
         .testTarget(
             name: "LayoutClientTests",
             dependencies: [
-                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "LinuxFiles", "MappedWindows",
+                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "LinuxFiles",
+                "MappedWindows",
                 "ONCRPC", "TestSupport",
                 nioCore, nioPosix, logging,
             ],
