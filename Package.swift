@@ -19,6 +19,7 @@ let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -26,6 +27,7 @@ let package = Package(
     products: [
         .library(name: "LayoutClient", targets: ["LayoutClient"]),
         .executable(name: "layoutd", targets: ["layoutd"]),
+        .executable(name: "layoutd-keeper", targets: ["layoutd-keeper"]),
         .executable(name: "layoutctl", targets: ["layoutctl"]),
         .executable(name: "layout-bench", targets: ["layout-bench"]),
     ],
@@ -34,6 +36,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // The pure core: no Foundation, no clock, no I/O.
@@ -46,7 +49,7 @@ let package = Package(
 
         .target(
             name: "LayoutSimulation",
-            dependencies: ["LayoutCore", "Recovery", "LeaseEngine", "LayoutHolder"],
+            dependencies: ["LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutHolder"],
             swiftSettings: swiftSettings
         ),
 
@@ -67,8 +70,21 @@ let package = Package(
         // Linux.
         .target(name: "CLinuxFiles", cSettings: cSettings),
         .target(name: "LinuxFiles", dependencies: ["LayoutCore", "CLinuxFiles"], swiftSettings: swiftSettings),
+        .target(
+            name: "SQLiteStore",
+            dependencies: ["LayoutCore", "Recovery", "LinuxFiles", grdb],
+            swiftSettings: swiftSettings
+        ),
         .target(name: "CMappedWindows", cSettings: cSettings),
         .target(name: "MappedWindows", dependencies: ["LayoutCore", "CMappedWindows"], swiftSettings: swiftSettings),
+
+        .target(name: "CMappingGuard", cSettings: cSettings),
+        .target(
+            name: "MappingGuard",
+            dependencies: ["LayoutCore", "LinuxFiles", "CLinuxFiles", "CMappingGuard"],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(name: "layoutd-keeper", cSettings: cSettings),
 
         // The shells.
         .target(
@@ -90,7 +106,9 @@ let package = Package(
         .executableTarget(
             name: "layoutd",
             dependencies: [
-                "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", argumentParser, lifecycle, unixSignals, logging,
+                "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", argumentParser,
+                lifecycle,
+                unixSignals, logging,
             ],
             swiftSettings: swiftSettings
         ),
@@ -128,6 +146,8 @@ let package = Package(
             path: "Examples/quickstart-demo",
             swiftSettings: swiftSettings
         ),
+
+        .executableTarget(name: "compactor", path: "Examples/compactor", cSettings: cSettings),
 
         // Tests.
         .target(
@@ -167,12 +187,48 @@ let package = Package(
         ),
         .testTarget(
             name: "LinuxFilesTests",
-            dependencies: ["LinuxFiles", "LayoutCore", "TestSupport"],
+            dependencies: ["LinuxFiles", "LayoutCore", "LayoutSimulation", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        // A sequence of writes to the recovery store, and a program that writes it until it is killed.
+        .target(
+            name: "RecoveryScript",
+            dependencies: ["LayoutCore", "LayoutSimulation", "Recovery"],
+            path: "Tests/RecoveryScript",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "store-writer",
+            dependencies: ["RecoveryScript", "SQLiteStore"],
+            path: "Tests/StoreWriter",
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "SQLiteStoreTests",
+            dependencies: [
+                "SQLiteStore", "LayoutCore", "LayoutSimulation", "LinuxFiles", "Recovery", "RecoveryScript",
+                "TestSupport", "store-writer",
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(
             name: "MappedWindowsTests",
             dependencies: ["MappedWindows", "CMappedWindows", "LayoutCore", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(name: "guard-mutator", path: "Tests/GuardMutator", cSettings: cSettings),
+        .executableTarget(
+            name: "guard-peer",
+            dependencies: ["MappingGuard", "LayoutCore", "LinuxFiles"],
+            path: "Tests/GuardPeer",
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "MappingGuardTests",
+            dependencies: [
+                "MappingGuard", "LayoutCore", "LinuxFiles", "TestSupport", "compactor", "guard-mutator", "guard-peer",
+                "layoutd-keeper",
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(
@@ -193,9 +249,13 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        .executableTarget(name: "test-holder", path: "Tests/Holder", cSettings: cSettings),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["LayoutClient", "LinuxFiles", "TestSupport", "layoutd", "layoutctl"],
+            dependencies: [
+                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutXDR", "LeaseEngine", "LinuxFiles", "TestSupport",
+                "layoutd", "layoutctl", "test-holder", nioCore, logging,
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),

@@ -1848,6 +1848,14 @@ xdr_ll_state_server (XDR *xdrs, ll_state_server *objp)
 		 return FALSE;
 	 if (!xdr_u_quad_t (xdrs, &objp->device_writes))
 		 return FALSE;
+	 if (!xdr_u_quad_t (xdrs, &objp->life))
+		 return FALSE;
+	 if (!xdr_u_quad_t (xdrs, &objp->grace_left_ms))
+		 return FALSE;
+	 if (!xdr_u_quad_t (xdrs, &objp->clients_missing))
+		 return FALSE;
+	 if (!xdr_u_quad_t (xdrs, &objp->blocked_files))
+		 return FALSE;
 	return TRUE;
 }
 
@@ -1882,10 +1890,19 @@ xdr_ll_state_client (XDR *xdrs, ll_state_client *objp)
 			 return FALSE;
 		 if (!xdr_quad_t (xdrs, &objp->lease_left_ms))
 			 return FALSE;
-		 if (!xdr_bool (xdrs, &objp->back_channel))
-			 return FALSE;
-		 if (!xdr_bool (xdrs, &objp->overdue))
-			 return FALSE;
+		buf = XDR_INLINE (xdrs, 3 * BYTES_PER_XDR_UNIT);
+		if (buf == NULL) {
+			 if (!xdr_bool (xdrs, &objp->back_channel))
+				 return FALSE;
+			 if (!xdr_bool (xdrs, &objp->overdue))
+				 return FALSE;
+			 if (!xdr_bool (xdrs, &objp->reclaiming))
+				 return FALSE;
+		} else {
+			IXDR_PUT_BOOL(buf, objp->back_channel);
+			IXDR_PUT_BOOL(buf, objp->overdue);
+			IXDR_PUT_BOOL(buf, objp->reclaiming);
+		}
 		return TRUE;
 	} else if (xdrs->x_op == XDR_DECODE) {
 		 if (!xdr_ll_clientid (xdrs, &objp->clientid))
@@ -1912,10 +1929,19 @@ xdr_ll_state_client (XDR *xdrs, ll_state_client *objp)
 			 return FALSE;
 		 if (!xdr_quad_t (xdrs, &objp->lease_left_ms))
 			 return FALSE;
-		 if (!xdr_bool (xdrs, &objp->back_channel))
-			 return FALSE;
-		 if (!xdr_bool (xdrs, &objp->overdue))
-			 return FALSE;
+		buf = XDR_INLINE (xdrs, 3 * BYTES_PER_XDR_UNIT);
+		if (buf == NULL) {
+			 if (!xdr_bool (xdrs, &objp->back_channel))
+				 return FALSE;
+			 if (!xdr_bool (xdrs, &objp->overdue))
+				 return FALSE;
+			 if (!xdr_bool (xdrs, &objp->reclaiming))
+				 return FALSE;
+		} else {
+			objp->back_channel = IXDR_GET_BOOL(buf);
+			objp->overdue = IXDR_GET_BOOL(buf);
+			objp->reclaiming = IXDR_GET_BOOL(buf);
+		}
 	 return TRUE;
 	}
 
@@ -1938,6 +1964,8 @@ xdr_ll_state_client (XDR *xdrs, ll_state_client *objp)
 	 if (!xdr_bool (xdrs, &objp->back_channel))
 		 return FALSE;
 	 if (!xdr_bool (xdrs, &objp->overdue))
+		 return FALSE;
+	 if (!xdr_bool (xdrs, &objp->reclaiming))
 		 return FALSE;
 	return TRUE;
 }
@@ -2032,6 +2060,20 @@ xdr_ll_state_recall (XDR *xdrs, ll_state_recall *objp)
 }
 
 bool_t
+xdr_ll_state_blocked (XDR *xdrs, ll_state_blocked *objp)
+{
+	register int32_t *buf;
+
+	 if (!xdr_ll_fh (xdrs, objp->fh))
+		 return FALSE;
+	 if (!xdr_ll_path (xdrs, &objp->path))
+		 return FALSE;
+	 if (!xdr_ll_detail (xdrs, &objp->reason))
+		 return FALSE;
+	return TRUE;
+}
+
+bool_t
 xdr_ll_state_records (XDR *xdrs, ll_state_records *objp)
 {
 	register int32_t *buf;
@@ -2061,6 +2103,11 @@ xdr_ll_state_records (XDR *xdrs, ll_state_records *objp)
 	case LL_STATE_RECALLS:
 		 if (!xdr_array (xdrs, (char **)&objp->ll_state_records_u.recalls.recalls_val, (u_int *) &objp->ll_state_records_u.recalls.recalls_len, LL_STATE_MAX,
 			sizeof (ll_state_recall), (xdrproc_t) xdr_ll_state_recall))
+			 return FALSE;
+		break;
+	case LL_STATE_BLOCKED:
+		 if (!xdr_array (xdrs, (char **)&objp->ll_state_records_u.blocked.blocked_val, (u_int *) &objp->ll_state_records_u.blocked.blocked_len, LL_STATE_MAX,
+			sizeof (ll_state_blocked), (xdrproc_t) xdr_ll_state_blocked))
 			 return FALSE;
 		break;
 	default:
@@ -2121,6 +2168,18 @@ xdr_LL_REVOKEargs (XDR *xdrs, LL_REVOKEargs *objp)
 	 if (!xdr_ll_sequence_args (xdrs, &objp->sequence))
 		 return FALSE;
 	 if (!xdr_ll_clientid (xdrs, &objp->clientid))
+		 return FALSE;
+	 if (!xdr_ll_fh (xdrs, objp->fh))
+		 return FALSE;
+	return TRUE;
+}
+
+bool_t
+xdr_LL_UNBLOCKargs (XDR *xdrs, LL_UNBLOCKargs *objp)
+{
+	register int32_t *buf;
+
+	 if (!xdr_ll_sequence_args (xdrs, &objp->sequence))
 		 return FALSE;
 	 if (!xdr_ll_fh (xdrs, objp->fh))
 		 return FALSE;

@@ -2,7 +2,8 @@
 public struct ClientConfiguration: Hashable, Sendable {
     /// How long ``LayoutClient/connect(to:configuration:)`` tries.
     public var connectTimeout: Duration = .seconds(10)
-    /// How long a mapping change waits for others to give layouts back, unless a call says otherwise.
+    /// How long a mapping change waits for others to give layouts back, or to reclaim them after a restart of the server,
+    /// unless a call says otherwise.
     ///
     /// The server does not wait longer than 20 seconds.
     public var patience: Duration = .seconds(20)

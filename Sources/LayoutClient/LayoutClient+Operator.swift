@@ -34,6 +34,26 @@ extension LayoutClient {
         try await self.allStates(.recalls) { if case .recalls(let records) = $0 { records } else { nil } }
     }
 
+    /// Files that nobody may use until an operator has looked at them.
+    package func blockedStates() async throws(LayoutError) -> [BlockedState] {
+        try await self.allStates(.blocked) { if case .blocked(let records) = $0 { records } else { nil } }
+    }
+
+    /// Lets everybody use a file again that an interrupted change had left in an unknown state.
+    ///
+    /// - Throws: ``LayoutError`` with ``LayoutCore/LayoutStatus/noEntry`` if the file is not there or not blocked;
+    ///   ``LayoutCore/LayoutStatus/notPermitted`` for a peer that is not privileged.
+    package func unblock(_ path: String) async throws(LayoutError) {
+        let attempt = "unblock '\(path)'"
+        let name = try Self.bytes(of: path, attempt)
+        let found = try await self.call(
+            .lookup(PathArguments(directory: .root, path: name)),
+            loss: .repeatable,
+            attempt
+        )
+        _ = try await self.call(.unblock(try found.object(attempt).handle), loss: .repeatable, attempt)
+    }
+
     private func allStates<Record>(
         _ kind: StateKind,
         _ records: (StateRecords) -> [Record]?

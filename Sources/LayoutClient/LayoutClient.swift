@@ -7,8 +7,8 @@ import Synchronization
 
 /// A connection to a layout server.
 ///
-/// A client keeps a session with the server: when the connection breaks it connects again by itself, calls under way are
-/// executed exactly once, and mapped regions go on as if nothing had happened, or wait.
+/// A client keeps a session with the server: when the connection breaks, or the server is restarted, it connects again by
+/// itself, calls under way are executed exactly once, and mapped regions go on as if nothing had happened, or wait.
 ///
 /// All methods may be called from any task. They never block a thread, and each ends in bounded time; they do not react
 /// to task cancellation. Ended by ``close()``, or when nothing refers to the client, its files and its regions any more.

@@ -11,8 +11,10 @@ import NIOCore
 /// - ``LayoutCore/LayoutStatus/delay`` if layouts or pins of others were not given back within `patience` (at most 20
 ///   seconds): nothing was done;
 /// - ``LayoutCore/LayoutStatus/deadlock`` at once if the calling task holds a pin on affected bytes: nothing was done;
-/// - ``LayoutCore/LayoutStatus/outcomeUnknown`` if the session was lost while the change was under way: it may or may
-///   not have been done, and is never repeated by itself;
+/// - ``LayoutCore/LayoutStatus/grace`` if the server was restarted, and waits for reclaims of others longer than `patience`:
+///   nothing was done;
+/// - ``LayoutCore/LayoutStatus/outcomeUnknown`` if the server has lost its memory, or was out of reach for too long, while
+///   the change was under way: it may or may not have been done, and is never repeated by itself;
 /// - ``LayoutCore/LayoutStatus/invalid``, ``LayoutCore/LayoutStatus/notSupported``,
 ///   ``LayoutCore/LayoutStatus/noSpace`` and so on as the filesystem says.
 extension LayoutFile {

@@ -65,7 +65,7 @@ extension FileCore {
     /// A failure if written bytes may have been lost since the last flush; told once.
     func takeLostWrites() -> Failure? {
         guard let writes = self.unstableWrites else { return nil }
-        let isLost = writes.isLost || self.client.link.client?.serverVerifier != writes.verifier
+        let isLost = writes.isLost || self.client.life != writes.verifier
         guard isLost else { return nil }
         self.unstableWrites = nil
         return Failure(

@@ -93,6 +93,8 @@ extension LayoutHolder {
 
     mutating func granted(_ id: GetID, _ layout: GrantedLayout, _ actions: inout [Action]) {
         if let reclaim = self.takeReclaim(id) { return self.reclaimed(reclaim, layout, &actions) }
+        // Whoever passes it on has a descriptor for it: that must not stay if nothing of the grant does.
+        defer { self.dropIfNothingHeld(&actions) }
         guard let place = self.gets.firstIndex(where: { $0.id == id }) else { return }
         let get = self.gets.remove(at: place)
         if self.isStale(layout.stateID) {

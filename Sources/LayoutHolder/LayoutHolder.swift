@@ -52,6 +52,8 @@ package struct LayoutHolder: Hashable, Sendable {
         switch event {
         case .windowAdded(let id, let window):
             self.windows[id] = WindowState(window: window)
+            // The file may have grown since: nobody tells those who hold nothing of what was appended.
+            self.forgetSize()
         case .windowRemoved(let id):
             self.windowRemoved(id, &actions)
         case .windowWanted(let id):
@@ -135,12 +137,16 @@ package struct LayoutHolder: Hashable, Sendable {
     mutating func letGo(_ range: ByteRange, _ ioMode: IOModeSelector, _ actions: inout [Action]) {
         guard !self.held.isEmpty else { return }
         self.held.remove(range, ioMode)
-        if self.held.isEmpty {
-            self.stateID = .none
-            // What the windows still map belongs to a stateid that is over: it must not come back to life.
-            for id in self.windows.keys.sorted() { self.windows[id]?.isMapCurrent = false }
-            actions.append(.dropDescriptors)
-        }
+        self.dropIfNothingHeld(&actions)
+    }
+
+    /// Nothing is held, or nothing is left of a grant: its stateid is over, and its descriptor must not stay.
+    mutating func dropIfNothingHeld(_ actions: inout [Action]) {
+        guard self.held.isEmpty else { return }
+        self.stateID = .none
+        // What the windows still map belongs to a stateid that is over: it must not come back to life.
+        for id in self.windows.keys.sorted() { self.windows[id]?.isMapCurrent = false }
+        actions.append(.dropDescriptors)
     }
 
     mutating func learnSize(_ size: UInt64) { self.fileSize = size }

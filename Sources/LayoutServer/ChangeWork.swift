@@ -7,6 +7,10 @@ struct ChangeEffect: Sendable {
     /// Whether the file's mapping, or its bytes, changed: also if what came behind it failed.
     let didChange: Bool
     let result: Result<ChangeDone, Failure>
+    /// What has to be kept with the reply; `nil` if nothing was begun.
+    var record: ReplyRecord?
+    /// Set if the file is in neither state: why nobody may use it until a person has looked.
+    var blockReason: String?
 
     /// Nothing was done.
     static func refused(_ error: LinuxError) -> ChangeEffect {
@@ -25,16 +29,16 @@ struct ChangeDone: Sendable {
 ///
 /// Runs on threads that may block.
 struct ChangeWork: Sendable {
-    let id: ChangeID
     /// Open for writing, as the user who asks.
     let file: SharedDescriptor
-    let identity: FileIdentity
+    /// By which a later life finds the file again.
+    let locator: [UInt8]
     let operation: MappingOperation
     let offset: UInt64
     let length: UInt64
     let keepsSize: Bool
     let support: MappingSupport
-    let intents: any IntentLog
+    let recorder: ChangeRecorder
     /// The bytes of a write, else empty.
     var data: [UInt8] = []
     /// Whether a write is to be on stable storage before it is answered.
@@ -70,7 +74,7 @@ struct ChangeWork: Sendable {
     /// `registered` is the range that is closed to layouts.
     func run(registered: ByteRange) -> ChangeEffect {
         let plan: Plan
-        let intent: ChangeIntent
+        let fingerprint: ExtentFingerprint?
         do throws(LinuxError) {
             plan = try self.plan()
             // The size may have changed since: then more may be affected than what was recalled.
@@ -81,134 +85,122 @@ struct ChangeWork: Sendable {
                         + "\(registered); nothing was done, try again"
                 )
             }
-            intent = ChangeIntent(
-                change: self.id,
-                file: self.identity,
-                operation: self.operation,
-                argument: plan.argument,
-                size: plan.size
+            fingerprint = try self.fingerprint(plan)
+        } catch {
+            return .refused(error)
+        }
+        let changed = self.recorder.run(self.subject(plan, fingerprint)) { () throws(LinuxError) in
+            try MappingCall(self.operation, plan.argument, keepsSize: self.keepsSize).make(
+                on: self.file,
+                writing: self.data
             )
-            try self.intents.willChange(intent)
-        } catch {
-            return .refused(error)
-        }
-        var done = ChangeDone()
-        do throws(LinuxError) {
-            done.written = try self.call(plan.argument)
-        } catch {
-            self.intents.didChange(intent, succeeded: false)
-            return .refused(error)
-        }
-        let result = Result<ChangeDone, Failure> { () throws(LinuxError) in
+        } synchronize: { _ throws(LinuxError) in
             if self.isStable { try MappingCalls.synchronize(self.file, dataOnly: self.operation == .write) }
-            done.facts = try FileFacts(of: self.file)
-            return done
         }
-        self.intents.didChange(intent, succeeded: true)
-        return ChangeEffect(didChange: true, result: result)
+        switch changed.made {
+        case .failure(let error):
+            return self.failed(error, plan, fingerprint, changed.record)
+        case .success(let written):
+            let result = Result<ChangeDone, Failure> { () throws(LinuxError) in
+                if let error = changed.syncError { throw error }
+                return ChangeDone(facts: try FileFacts(of: self.file), written: written)
+            }
+            return ChangeEffect(didChange: true, result: result, record: changed.record)
+        }
     }
 
-    /// The system call itself; returns the bytes that a write stored.
-    private func call(_ argument: ByteRange) throws(LinuxError) -> Int {
+    /// How a later life can tell whether a shift was made; nothing for what can be made twice.
+    private func fingerprint(_ plan: Plan) throws(LinuxError) -> ExtentFingerprint? {
+        guard self.operation.isShift else { return nil }
+        // What is not settled yet would look different afterwards for no reason.
+        try MappingCalls.synchronize(self.file)
+        return try ExtentFingerprint(
+            of: self.file,
+            before: Shift(self.operation, plan.argument),
+            blockSize: self.support.fileSystem.blockSize
+        )
+    }
+
+    private func subject(_ plan: Plan, _ fingerprint: ExtentFingerprint?) -> ChangeIntent.Subject? {
+        // The same bytes can be written twice; an intent for each write would cost as much as the write.
+        guard self.operation != .write else { return nil }
+        return .mapping(
+            ChangeIntent.Mapping(
+                operation: self.operation,
+                file: self.locator,
+                argument: plan.argument,
+                keepsSize: self.keepsSize,
+                size: plan.size,
+                fingerprint: fingerprint?.bytes ?? []
+            )
+        )
+    }
+
+    /// A system call failed: of a shift it is to be seen whether it had begun.
+    private func failed(
+        _ error: LinuxError,
+        _ plan: Plan,
+        _ fingerprint: ExtentFingerprint?,
+        _ record: ReplyRecord?
+    ) -> ChangeEffect {
+        var effect = ChangeEffect.refused(error)
+        effect.record = record
+        guard let fingerprint, record != nil else { return effect }
+        guard (try? fingerprint.compare(to: self.file)) != .before else { return effect }
+        let reason = "the \(self.operation) of \(plan.argument) failed, and the file is not as it was: \(error.message)"
+        return ChangeEffect(
+            didChange: false,
+            result: .failure(BlockedFile(reason: reason).failure),
+            record: record,
+            blockReason: reason
+        )
+    }
+}
+
+extension Shift {
+    /// What an insert or collapse of these bytes does.
+    init(_ operation: MappingOperation, _ argument: ByteRange) {
+        self.init(
+            isInsert: operation == .insertRange,
+            offset: argument.lowerBound,
+            length: argument.wireLength
+        )
+    }
+}
+
+extension MappingOperation {
+    /// Whether bytes move, so that a second time is not the same as the first.
+    var isShift: Bool { self == .insertRange || self == .collapseRange }
+}
+
+/// The system call of a change of one open file.
+struct MappingCall: Sendable {
+    let operation: MappingOperation
+    let argument: ByteRange
+    let keepsSize: Bool
+
+    init(_ operation: MappingOperation, _ argument: ByteRange, keepsSize: Bool) {
+        self.operation = operation
+        self.argument = argument
+        self.keepsSize = keepsSize
+    }
+
+    /// Makes it; returns the bytes that a write stored.
+    func make(
+        on file: borrowing some Descriptor & ~Copyable,
+        writing data: [UInt8] = []
+    ) throws(LinuxError) -> Int {
         switch self.operation {
-        case .allocate: try MappingCalls.allocate(argument, of: self.file, keepingSize: self.keepsSize)
-        case .punchHole: try MappingCalls.punchHole(argument, of: self.file)
-        case .zeroRange: try MappingCalls.zeroRange(argument, of: self.file, keepingSize: self.keepsSize)
-        case .collapseRange: try MappingCalls.collapseRange(argument, of: self.file)
-        case .insertRange: try MappingCalls.insertRange(argument, of: self.file)
-        case .truncate: try MappingCalls.truncate(to: argument.lowerBound, self.file)
-        case .write: return try FileInputOutput.write(self.data, at: self.offset, to: self.file)
+        case .allocate: try MappingCalls.allocate(self.argument, of: file, keepingSize: self.keepsSize)
+        case .punchHole: try MappingCalls.punchHole(self.argument, of: file)
+        case .zeroRange: try MappingCalls.zeroRange(self.argument, of: file, keepingSize: self.keepsSize)
+        case .collapseRange: try MappingCalls.collapseRange(self.argument, of: file)
+        case .insertRange: try MappingCalls.insertRange(self.argument, of: file)
+        case .truncate: try MappingCalls.truncate(to: self.argument.lowerBound, file)
+        case .write: return try FileInputOutput.write(data, at: self.argument.lowerBound, to: file)
         case .none, .cloneTo, .cloneFrom, .remove, .attribute, .shutdown, .revoke, .unknown:
             preconditionFailure("\(self.operation) is not a change of one open file")
         }
         return 0
-    }
-}
-
-/// A clone of blocks of one file into another, or into another place of the same one.
-struct CloneWork: Sendable {
-    let id: ChangeID
-    /// Open for reading.
-    let source: SharedDescriptor
-    let sourceOffset: UInt64
-    /// Open for writing.
-    let destination: SharedDescriptor
-    let identity: FileIdentity
-    let offset: UInt64
-    /// 0: to the end of the source.
-    let length: UInt64
-    let support: MappingSupport
-    let intents: any IntentLog
-
-    /// What the clone works on, as the files are now.
-    struct Plan: Sendable {
-        let source: ByteRange
-        let destination: ByteRange
-        let affectedSource: ByteRange
-        let affectedDestination: ByteRange
-        let size: UInt64
-    }
-
-    /// Checks the clone against the files as they are now.
-    func plan() throws(LinuxError) -> Plan {
-        let source = try MappedFile(self.source, on: self.support.fileSystem)
-        let destination = try MappedFile(self.destination, on: self.support.fileSystem)
-        let ranges = try self.support.validateClone(
-            from: source,
-            at: self.sourceOffset,
-            length: self.length,
-            to: destination,
-            at: self.offset
-        )
-        let block = self.support.fileSystem.blockSize
-        return Plan(
-            source: ranges.source,
-            destination: ranges.destination,
-            affectedSource: ranges.source.roundedOut(to: block),
-            affectedDestination: ranges.destination.roundedOut(to: block),
-            size: destination.facts.size
-        )
-    }
-
-    /// Makes the clone, if it still affects nothing but what is closed to layouts.
-    func run(registered: Plan) -> ChangeEffect {
-        let intent: ChangeIntent
-        let plan: Plan
-        do throws(LinuxError) {
-            plan = try self.plan()
-            guard registered.affectedSource.contains(plan.affectedSource),
-                registered.affectedDestination.contains(plan.affectedDestination)
-            else {
-                throw LinuxError(refusing: .delay, "the source has another size by now; nothing was done, try again")
-            }
-            intent = ChangeIntent(
-                change: self.id,
-                file: self.identity,
-                operation: .cloneTo,
-                argument: plan.destination,
-                size: plan.size
-            )
-            try self.intents.willChange(intent)
-        } catch {
-            return .refused(error)
-        }
-        do throws(LinuxError) {
-            try MappingCalls.cloneRange(
-                from: self.source,
-                at: plan.source.lowerBound,
-                length: plan.source.wireLength,
-                to: self.destination,
-                at: plan.destination.lowerBound
-            )
-        } catch {
-            self.intents.didChange(intent, succeeded: false)
-            return .refused(error)
-        }
-        let result = Result<ChangeDone, Failure> { () throws(LinuxError) in
-            try MappingCalls.synchronize(self.destination)
-            return ChangeDone(facts: try FileFacts(of: self.destination))
-        }
-        self.intents.didChange(intent, succeeded: true)
-        return ChangeEffect(didChange: true, result: result)
     }
 }

@@ -1,6 +1,7 @@
 package import LayoutCore
 package import LeaseEngine
 package import Logging
+package import Recovery
 
 /// How a server serves an export.
 ///
@@ -48,8 +49,14 @@ package struct ServerConfiguration: Sendable {
     package var shutdownPatience: Duration = .seconds(5)
     /// Called on the server's event loop with what happens, in order; must not block.
     package var observer: (@Sendable (Instant, ServerEvent) -> Void)?
-    /// What a change is written down with, before and after its system call.
-    package var intents: any IntentLog = NoIntentLog()
+    /// Opens what outlives the server, for an export; called once, on a thread that may block.
+    ///
+    /// A store in memory outlives only a server that is started again in the same process: without another one, clients
+    /// lose their layouts with the process.
+    package var openStore: @Sendable (StoreIdentity) throws -> any RecoveryStore = { _ in MemoryStore() }
+    /// Called on the server's event loop when what was done cannot be written down, with the remedy: nothing is answered
+    /// any more, and the process should end, so that the next one finds out what was done; must not block.
+    package var storeFailed: @Sendable (String) -> Void = { _ in }
     /// Where log lines go.
     package var logger = Logger(label: "layoutd")
 

@@ -20,8 +20,14 @@ final class FileEntry {
     var extents = ExtentCache()
     /// Those who hold layouts.
     var holders: Set<LeaseEngine.HolderID> = []
-    /// Whether no descriptor that an earlier server passed can reach the file any more (specification R8.2-3).
+    /// Whether no descriptor that an earlier server passed can reach the file any more (specification R8.3-11).
     var isFreeOfOldHolders = false
+    /// The lock bytes of the holders that an earlier life has left to this one.
+    var recoveredLocks: Set<UInt64> = []
+    /// Whether a later life is told of the file.
+    var isStored = false
+    /// How it was found when it was entered.
+    private let found: FileLocator
     fileprivate var older: FileID?
     fileprivate var newer: FileID?
 
@@ -29,9 +35,15 @@ final class FileEntry {
         self.id = id
         self.handle = handle
         self.identity = found.identity
+        self.found = found.locator
         self.type = found.facts.type
         self.place = found.place
         self.path = path
+    }
+
+    /// By which a later life finds the file again; empty for the root.
+    var locator: [UInt8] {
+        self.handle == .root ? [] : self.found.at(self.path).bytes
     }
 
     /// The path as text.
@@ -41,14 +53,17 @@ final class FileEntry {
 /// A file that was found in the tree, on its way to the table.
 struct FoundFile: Sendable {
     let place: SharedDescriptor
-    let identity: FileIdentity
+    /// How it is found again, without its path.
+    let locator: FileLocator
     let facts: FileFacts
+
+    var identity: FileIdentity { self.locator.identity }
 
     /// Looks at a place.
     ///
     /// Blocks.
     init(_ place: consuming OwnedDescriptor, in root: ExportRoot) throws(LinuxError) {
-        self.identity = try FileIdentity(of: place, on: root.fileSystem)
+        self.locator = try FileLocator(of: place, at: [], in: root)
         self.facts = try FileFacts(of: place)
         self.place = place.shared()
     }

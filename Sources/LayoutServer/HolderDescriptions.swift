@@ -5,13 +5,14 @@ import LinuxFiles
 /// The open file descriptions that holders of layouts were given: one per holder and iomode.
 ///
 /// Each has an OFD lock on a byte of its own, by which its holder's reach is proven (specification R7.1-8). The numbers
-/// of the bytes are never used again in the life of a server, and unlikely to be those of an earlier one: a part of
-/// them is drawn at the start. Bound to its event loop.
+/// of the bytes are never used again in a life of the server nor in 2^21 later ones, and unlikely to be those of a
+/// server whose store was lost. Bound to its event loop.
 struct HolderDescriptions {
     /// One description.
     struct Description {
         /// The number of its lock byte.
         let lock: UInt64
+        /// `.none` for one that an earlier life passed.
         let token: DescriptorToken
         /// Who fetched it; `nil` as long as nobody has.
         var peer: PeerCredentials?
@@ -21,6 +22,8 @@ struct HolderDescriptions {
 
     private struct Holder {
         var byMode: [IOMode: Description] = [:]
+        /// Lock bytes of descriptions that are going to be its.
+        var announced: Set<UInt64> = []
     }
 
     /// The client and file of a holder.
@@ -36,22 +39,44 @@ struct HolderDescriptions {
     private var places: [LeaseEngine.HolderID: Place] = [:]
     let tokens: TokenTable
 
-    /// Makes an empty table; `life` is drawn at the start of the server, and its low 21 bits count.
-    init(life: UInt32, tokens: TokenTable) {
-        self.lockBase = UInt64(life & 0x1f_ffff) << 40
+    /// Makes an empty table; `life` tells the numbers of this life from others: its low 21 bits count.
+    init(life: UInt64, tokens: TokenTable) {
+        self.lockBase = (life & 0x1f_ffff) << 40
         self.tokens = tokens
     }
 
-    /// Whether a lock's number is one of this life's.
-    func isOwn(_ lock: UInt64) -> Bool { (lock >> 40) << 40 == self.lockBase }
-
-    /// The range of this life's numbers, for other threads.
+    /// The range of this life's numbers.
     var ownLocks: ClosedRange<UInt64> { self.lockBase...(self.lockBase | 0xff_ffff_ffff) }
 
-    /// A number for the lock byte of a new description.
-    mutating func nextLock() -> UInt64 {
+    /// A number for the lock byte of a new description; it says what the description is for.
+    mutating func nextLock(_ ioMode: IOMode) -> UInt64 {
         self.lastLock += 1
-        return self.lockBase | self.lastLock
+        return self.lockBase | self.lastLock << 1 | (ioMode == .readWrite ? 1 : 0)
+    }
+
+    /// Takes over a holder of an earlier life: it has its descriptors, and who fetched them is not known any more.
+    mutating func recover(_ holder: LeaseEngine.HolderID, _ client: ClientID, _ file: FileID, locks: [UInt64]) {
+        self.remember(holder, client, file)
+        for lock in locks {
+            let ioMode: IOMode = lock & 1 == 1 ? .readWrite : .read
+            // A later description of the iomode has taken the place of an earlier one, which its holder has closed.
+            if let other = self.holders[holder]?.byMode[ioMode]?.lock {
+                self.holders[holder]?.announced.insert(min(other, lock))
+                guard other < lock else { continue }
+            }
+            self.holders[holder, default: Holder()].byMode[ioMode] = Description(lock: lock, token: .none)
+        }
+    }
+
+    /// A description is going to be a holder's: from now on its lock counts.
+    mutating func announce(_ lock: UInt64, to holder: LeaseEngine.HolderID) {
+        self.holders[holder, default: Holder()].announced.insert(lock)
+    }
+
+    /// The lock bytes of a holder's descriptions, in order.
+    func locks(of holder: LeaseEngine.HolderID) -> [UInt64] {
+        let known = self.holders[holder]
+        return (known?.announced ?? []).union(known?.byMode.values.map(\.lock) ?? []).sorted()
     }
 
     /// A grant was made: remembers whose the holder is.
@@ -83,6 +108,7 @@ struct HolderDescriptions {
         guard self.tokens.insert(waiting, under: token) else { return false }
         if let old = self.holders[holder]?.byMode[ioMode] { self.tokens.remove(old.token) }
         self.holders[holder, default: Holder()].byMode[ioMode] = Description(lock: lock, token: token)
+        self.holders[holder]?.announced.remove(lock)
         return true
     }
 
@@ -131,6 +157,6 @@ struct HolderDescriptions {
     /// The lock bytes that prove a holder's reach, and who fetched its descriptors.
     func proof(of holder: LeaseEngine.HolderID) -> (locks: [UInt64], peers: [PeerCredentials]) {
         let descriptions = self.holders[holder]?.byMode.values.sorted { $0.lock < $1.lock } ?? []
-        return (descriptions.map(\.lock), descriptions.compactMap(\.peer))
+        return (self.locks(of: holder), descriptions.compactMap(\.peer))
     }
 }

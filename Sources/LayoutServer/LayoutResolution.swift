@@ -15,8 +15,8 @@ struct LayoutResolution: Sendable {
     let support: MappingSupport
     /// The lock byte of the description to open, or `nil` if the holder has one.
     let lock: UInt64?
-    /// The lock bytes of this server's life; `nil` if it is known that no others are on the file.
-    let ownLocks: ClosedRange<UInt64>?
+    /// The lock bytes that the server knows of; `nil` if it is known that no others are on the file.
+    let knownLocks: KnownLocks?
 
     /// What was found.
     struct Resolved: Sendable {
@@ -43,7 +43,7 @@ struct LayoutResolution: Sendable {
             let descriptor = try self.user.run { () throws(LinuxError) in
                 try Self.open(self.place, self.ioMode).shared()
             }
-            try OldHolders.check(descriptor, ownLocks: self.ownLocks, doing: "grant a layout", status: .layoutTryLater)
+            try OldHolders.check(descriptor, known: self.knownLocks, doing: "grant a layout", status: .layoutTryLater)
             let facts = try FileFacts(of: descriptor)
             try self.check(facts)
             let range = try self.clipped(to: facts.size)
@@ -165,25 +165,36 @@ struct LayoutResolution: Sendable {
     }
 }
 
-/// Descriptors that an earlier server passed, and that may still be mapped (specification R8.2-3).
+/// The lock bytes of a file that belong to holders whom the server knows.
+struct KnownLocks: Sendable {
+    /// Those of this life.
+    let own: ClosedRange<UInt64>
+    /// Those of holders that an earlier life has left to this one.
+    let recovered: Set<UInt64>
+
+    func contains(_ lock: UInt64) -> Bool { self.own.contains(lock) || self.recovered.contains(lock) }
+}
+
+/// Descriptors that an earlier life of the server passed to holders of whom this one knows nothing, and that may still
+/// be mapped (specification R8.3-11).
 enum OldHolders {
     /// Refuses as long as the lock of such a descriptor is on the file.
     ///
-    /// `ownLocks` are the numbers of this life, `nil` if the file has been looked at before. `attempt` follows
-    /// "cannot"; `status` is the answer.
+    /// `known` are the others, `nil` if the file has been looked at before. `attempt` follows "cannot"; `status` is the
+    /// answer.
     static func check(
         _ descriptor: SharedDescriptor,
-        ownLocks: ClosedRange<UInt64>?,
+        known: KnownLocks?,
         doing attempt: String,
         status: LayoutStatus
     ) throws(LinuxError) {
-        guard let ownLocks else { return }
+        guard let known else { return }
         let listing = try HolderLock.list(on: descriptor, limit: 1024)
-        guard let old = listing.holders.first(where: { !ownLocks.contains($0) }) else { return }
+        guard let old = listing.holders.first(where: { !known.contains($0) }) else { return }
         throw LinuxError(
             refusing: status,
-            "cannot \(attempt): a client of an earlier start of the server still has the file mapped (lock \(old)); end its "
-                + "process, or try again when it has noticed the restart"
+            "cannot \(attempt): a client of an earlier start of the server, of whom nothing is known, still has the file "
+                + "mapped (lock \(old)); end its process, or try again when it has noticed the restart"
         )
     }
 }

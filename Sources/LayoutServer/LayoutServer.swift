@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import NIOPosix
 package import ONCRPC
+package import Recovery
 import Synchronization
 
 /// A running server.
@@ -28,6 +29,7 @@ package final class LayoutServer: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let eventLoop: any EventLoop
     private let pools: [NIOThreadPool]
+    private let journal: RecoveryJournal
     private let logger: Logger
     /// The end, once it has begun.
     private let ending = Mutex<Task<Void, Never>?>(nil)
@@ -39,6 +41,7 @@ package final class LayoutServer: Sendable {
         transport: NIOLoopBound<RPCServer>,
         descriptorSocket: DescriptorSocketServer,
         base: Base,
+        journal: RecoveryJournal,
         logger: Logger
     ) {
         self.addresses = addresses
@@ -50,6 +53,7 @@ package final class LayoutServer: Sendable {
         self.group = base.group
         self.eventLoop = base.eventLoop
         self.pools = base.pools
+        self.journal = journal
         self.logger = logger
     }
 
@@ -76,8 +80,9 @@ package final class LayoutServer: Sendable {
 
     /// Starts a server: opens the export, tries out what its filesystem can do, and listens.
     ///
-    /// - Throws: `LinuxError` if the export cannot be served, `RPCTransportError` if an address cannot be listened on;
-    ///   both name the remedy. Nothing is left running then.
+    /// What earlier lives of the server have left is resolved and taken over before anybody is served.
+    /// - Throws: `LinuxError` if the export cannot be served, `RecoveryStoreError` if its recovery store cannot be used,
+    ///   `RPCTransportError` if an address cannot be listened on; all name the remedy. Nothing is left running then.
     package static func start(_ configuration: ServerConfiguration) async throws -> LayoutServer {
         precondition(!configuration.addresses.isEmpty, "a server needs an address to listen on")
         let base = Base(threads: configuration.threads)
@@ -92,10 +97,32 @@ package final class LayoutServer: Sendable {
     private static func start(_ configuration: ServerConfiguration, _ base: Base) async throws -> LayoutServer {
         let tokens = TokenTable(limit: configuration.waitingDescriptorsMax)
         let path = try configuration.descriptorSocketPath ?? Self.descriptorSocketPath(configuration.addresses)
-        let parts = try await base.pool.runIfActive { try Self.prepare(configuration, tokens, path) }
+        let (parts, store) = try await base.pool.runIfActive { try Self.prepare(configuration, tokens, path) }
+        let eventLoop = base.eventLoop
+        let journal = RecoveryJournal(store, life: parts.restart.life.number, eventLoop: eventLoop)
+        do {
+            return try await Self.start(parts, journal, base)
+        } catch {
+            await journal.stop()
+            throw error
+        }
+    }
+
+    private static func start(
+        _ parts: LayoutService.Parts,
+        _ journal: RecoveryJournal,
+        _ base: Base
+    ) async throws -> LayoutServer {
+        let (configuration, tokens, path) = (parts.configuration, parts.tokens, parts.descriptorSocketPath)
         let eventLoop = base.eventLoop
         let (service, transport) = try await eventLoop.submit {
-            let service = LayoutService(parts, eventLoop: eventLoop, pool: base.pool, fencePool: base.fencePool)
+            let service = LayoutService(
+                parts,
+                journal: journal,
+                eventLoop: eventLoop,
+                pool: base.pool,
+                fencePool: base.fencePool
+            )
             var limits = RPCLimits()
             limits.connections = configuration.connectionsMax
             let transport = try RPCServer(eventLoop: eventLoop, limits: limits, delegate: service)
@@ -113,6 +140,7 @@ package final class LayoutServer: Sendable {
             }
         }
         do {
+            try await eventLoop.submit { service.value.beginLife() }.get()
             let addresses = try await Self.listen(configuration, transport, eventLoop)
             return LayoutServer(
                 addresses: addresses,
@@ -121,6 +149,7 @@ package final class LayoutServer: Sendable {
                 transport: transport,
                 descriptorSocket: descriptorSocket,
                 base: base,
+                journal: journal,
                 logger: configuration.logger
             )
         } catch {
@@ -152,28 +181,42 @@ package final class LayoutServer: Sendable {
         _ configuration: ServerConfiguration,
         _ tokens: TokenTable,
         _ descriptorSocketPath: String
-    ) throws -> LayoutService.Parts {
+    ) throws -> (LayoutService.Parts, any RecoveryStore) {
         let export = try ExportRoot(path: configuration.exportPath)
         try export.claim()
-        let random = try Host.randomOpaque16()
-        return LayoutService.Parts(
+        let support = try MappingSupport(probing: export)
+        let root = try FoundFile(try export.directory.place(), in: export)
+        let bootID = try Host.bootID()
+        let store = try configuration.openStore(StoreIdentity(of: root.identity))
+        let restart: Restart
+        do {
+            restart = try Restart(
+                from: store,
+                configuration,
+                export: export,
+                support: support,
+                hostBoot: bootID
+            )
+        } catch {
+            store.close()
+            throw error
+        }
+        let parts = LayoutService.Parts(
             configuration: configuration,
             policy: AuthenticationPolicy(
                 serverUser: try UserIdentity.current(),
                 trustsRemoteRoot: configuration.trustsRemoteRoot
             ),
             export: export,
-            support: try MappingSupport(probing: export),
-            root: try FoundFile(try export.directory.place(), in: export),
-            key: try Host.randomOpaque16(),
+            support: support,
+            root: root,
             device: try Host.randomOpaque16(),
-            verifier: random.low,
-            // Never 0, so that no stateid or client ID of this life is taken for none.
-            life: UInt32(truncatingIfNeeded: random.high) | 1,
-            bootID: try Host.bootID(),
+            restart: restart,
+            bootID: bootID,
             tokens: tokens,
             descriptorSocketPath: descriptorSocketPath
         )
+        return (parts, store)
     }
 
     /// Beside the first Unix socket; without one, in the directory for such things.
@@ -196,22 +239,30 @@ package final class LayoutServer: Sendable {
     /// Asks clients for their layouts, waits for them up to the configured patience, then closes everything.
     ///
     /// A second call waits for the same end.
-    package func stop() async {
+    package func stop() async { await self.end(recalling: true) }
+
+    /// Ends the server without a word to anybody: what clients hold is for its next life to find.
+    package func abandon() async { await self.end(recalling: false) }
+
+    private func end(recalling: Bool) async {
         let ending = self.ending.withLock { ending in
-            let task = ending ?? Task { await self.end() }
+            let task = ending ?? Task { await self.close(recalling: recalling) }
             ending = task
             return task
         }
         await ending.value
     }
 
-    private func end() async {
+    private func close(recalling: Bool) async {
         let (service, transport, eventLoop) = (self.service, self.transport, self.eventLoop)
-        try? await eventLoop.flatSubmit { service.value.beginShutdown() }.get()
+        if recalling { try? await eventLoop.flatSubmit { service.value.beginShutdown() }.get() }
         try? await eventLoop.flatSubmit { transport.value.shutDown(within: .seconds(2)) }.get()
         let socket = self.descriptorSocket
         try? await self.pools[0].runIfActive { socket.stop() }
         for pool in self.pools { try? await pool.shutdownGracefully() }
+        // What the pools have just finished is written down first.
+        try? await eventLoop.submit { service.value.hasEnded = true }.get()
+        await self.journal.stop()
         try? await eventLoop.submit {
             service.value.end()
             service.value.export.disclaim()
@@ -249,5 +300,16 @@ package final class LayoutServer: Sendable {
                 }
             }
         }
+    }
+}
+
+extension StoreIdentity {
+    /// Which store belongs to an exported directory.
+    package init(of directory: FileIdentity) {
+        self.init(
+            fileSystem: directory.fileSystem,
+            exportInode: directory.inode,
+            exportGeneration: directory.generation
+        )
     }
 }

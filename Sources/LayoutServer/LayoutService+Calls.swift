@@ -11,6 +11,8 @@ struct ActiveCall {
     let incoming: IncomingCall
     let running: ServerSessions.RunningCall
     let sequence: SequenceArguments
+    /// The arguments as they came.
+    let body: ByteBuffer
     /// Bytes that the reply may have: what the session allows, or allows to keep.
     let replyMax: Int
 
@@ -55,6 +57,7 @@ extension LayoutService {
                 incoming: incoming,
                 running: running,
                 sequence: sequence,
+                body: body,
                 replyMax: Int(min(replyMax ?? .max, running.maxResponse))
             )
             self.submit(.leaseRenewed(running.client))
@@ -82,13 +85,27 @@ extension LayoutService {
         call.connection.reply(to: call.id, body: body)
     }
 
-    /// Answers a call and keeps the answer for a retry.
+    /// Answers a call and keeps the answer for a retry; the answer to a change is durable before anybody hears of it.
     func finish(_ call: ActiveCall, _ result: Result<Response, Failure>) {
         var body = self.encode(call, result)
         if body.readableBytes > Int(call.running.maxResponse) {
             let detail = "the reply has \(body.readableBytes) bytes, the session allows \(call.running.maxResponse)"
             body = self.encode(call, .failure(Failure(.replyTooBig, detail)))
         }
+        guard let change = self.unanswered.removeValue(forKey: call.slot) else { return self.answer(call, body) }
+        self.write(self.records(of: change, call, body), change.durability) { result in
+            switch result {
+            case .failure(let error):
+                self.storeFailed(error)
+            case .success:
+                Failpoint.hit(.afterReplyWritten)
+                self.answer(call, body)
+                Failpoint.hit(.afterReplySent)
+            }
+        }
+    }
+
+    private func answer(_ call: ActiveCall, _ body: ByteBuffer) {
         self.sessions.complete(call.running, reply: call.running.keepsReply ? Array(body.readableBytesView) : [])
         call.incoming.connection.reply(to: call.incoming.id, body: body)
     }
@@ -112,13 +129,19 @@ extension LayoutService {
         )
         var body = call.incoming.connection.isOpen ? ByteBufferAllocator().buffer(capacity: 256) : ByteBuffer()
         LayoutCodec.encode(reply, for: call.incoming.procedure, into: &body)
-        return body
+        guard case .failure(let failure) = result, body.readableBytes > call.replyMax else { return body }
+        // A refusal fits the least room that a session can have: its words for people are cut.
+        let length = min(failure.detail.utf8.count, ProtocolLimits.detail)
+        let room = max(0, length - (body.readableBytes - call.replyMax))
+        let detail = String(decoding: failure.detail.utf8.prefix(room), as: UTF8.self)
+        return self.encode(call, .failure(Failure(failure.status, detail)))
     }
 
     private func statusFlags(of client: ClientID) -> SequenceStatusFlags {
         var flags = self.notices.flags(for: client)
         if !self.sessions.hasBackChannel(client) { flags.insert(.callbackPathDown) }
         if self.engine.isOverdue(client) { flags.insert(.recallOverdue) }
+        if self.reclaiming.contains(client) { flags.insert(.restartReclaim) }
         return flags
     }
 
@@ -146,6 +169,7 @@ extension LayoutService {
         case .commit(let arguments): self.commit(arguments, call)
         case .state(let arguments): self.state(arguments, call)
         case .revoke: self.revoke(call)
+        case .unblock(let handle): self.unblock(handle, call)
         case .null, .exchangeID, .createSession, .bindConnectionToSession, .destroySession, .destroyClientID:
             preconditionFailure("\(request) carries no sequence")
         }

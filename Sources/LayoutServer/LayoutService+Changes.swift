@@ -9,8 +9,12 @@ import Sessions
 struct PendingChange {
     /// The session's slot that it waits on; `nil` once it waits no more, or if nobody waits for it.
     var parked: ServerSessions.RunningCall?
+    /// Whose change it is; `nil` for the server's own.
+    var call: ActiveCall?
     /// The files whose extents change.
     let files: [FileEntry]
+    /// Whether bytes move, so that the files' shifts are to be kept.
+    var isShift = false
     /// Makes the system call, on a thread that may block.
     let body: @Sendable () -> ChangeEffect
     /// Answers, with what the system call did and what the engine says, or with why nothing was done.
@@ -59,8 +63,7 @@ extension LayoutService {
         then completion: @escaping (Result<PendingChange.Finished, Failure>) -> Void
     ) {
         if let failure = entry.notRegular { return completion(.failure(failure)) }
-        let id = ChangeID(self.nextNumber())
-        let (support, intents, identity) = (self.support, self.configuration.intents, entry.identity)
+        let (support, recorder, locator) = (self.support, self.recorder(for: call), entry.locator)
         self.withDescriptor(of: entry, for: call.user, .write) { opened in
             let work: ChangeWork
             switch opened {
@@ -68,15 +71,14 @@ extension LayoutService {
                 return completion(.failure(failure))
             case .success(let descriptor):
                 work = ChangeWork(
-                    id: id,
                     file: descriptor,
-                    identity: identity,
+                    locator: locator,
                     operation: operation,
                     offset: offset,
                     length: length,
                     keepsSize: keepsSize,
                     support: support,
-                    intents: intents,
+                    recorder: recorder,
                     data: data,
                     isStable: isStable
                 )
@@ -94,7 +96,6 @@ extension LayoutService {
                         breaks: operation.breaks
                     )
                     self.register(
-                        id,
                         [part],
                         files: [entry],
                         waitMilliseconds: waitMilliseconds,
@@ -136,15 +137,15 @@ extension LayoutService {
         _ call: ActiveCall
     ) {
         let work = CloneWork(
-            id: ChangeID(self.nextNumber()),
             source: from,
+            sourceLocator: source.locator,
             sourceOffset: arguments.sourceOffset,
             destination: to,
-            identity: destination.identity,
+            locator: destination.locator,
             offset: arguments.offset,
             length: arguments.length,
             support: self.support,
-            intents: self.configuration.intents
+            recorder: self.recorder(for: call)
         )
         self.check(destination, work.destination, work.plan) { planned in
             switch planned {
@@ -168,7 +169,6 @@ extension LayoutService {
                     ),
                 ]
                 self.register(
-                    work.id,
                     parts,
                     files: [destination, source],
                     waitMilliseconds: arguments.waitMilliseconds,
@@ -187,12 +187,12 @@ extension LayoutService {
         _ plan: @escaping @Sendable () throws(LinuxError) -> Plan,
         then completion: @escaping (Result<Plan, Failure>) -> Void
     ) {
-        let ownLocks = entry.isFreeOfOldHolders ? nil : self.descriptions.ownLocks
+        let knownLocks = self.knownLocks(of: entry)
         self.work.run(
             on: entry.id,
             {
                 Result<Plan, Failure> { () throws(LinuxError) in
-                    try OldHolders.check(descriptor, ownLocks: ownLocks, doing: "change the file", status: .delay)
+                    try OldHolders.check(descriptor, known: knownLocks, doing: "change the file", status: .delay)
                     return try plan()
                 }
             },
@@ -217,7 +217,6 @@ extension LayoutService {
 
     /// Registers a change; `body` runs when nothing is in its way.
     func register(
-        _ id: ChangeID,
         _ parts: [MappingChange],
         files: [FileEntry],
         waitMilliseconds: UInt32,
@@ -229,11 +228,17 @@ extension LayoutService {
         guard files.allSatisfy({ self.files.find($0.id) === $0 }) else {
             return completion(.failure(Failure(.delay, "the server had to close the file meanwhile; try again")))
         }
+        for entry in files {
+            if let failure = self.blocked[entry.handle] { return completion(.failure(failure.failure)) }
+        }
+        let id = ChangeID(self.nextNumber())
         let wait = Duration.milliseconds(Int64(waitMilliseconds))
         let isParked = self.sessions.park(call.running)
         self.changes[id] = PendingChange(
             parked: isParked ? call.running : nil,
+            call: call,
             files: files,
+            isShift: parts.contains { $0.shift != nil },
             body: body,
             completion: completion
         )
@@ -276,11 +281,23 @@ extension LayoutService {
         self.unpark(id)
         self.note(.changePermitted(id, recalled: recalled))
         for entry in change.files { self.forgetExtents(of: entry) }
+        // An earlier one in the queue may have ended badly.
+        if let block = change.files.lazy.compactMap({ self.blocked[$0.handle] }).first {
+            return self.changeIsOver(id, ChangeEffect(didChange: false, result: .failure(block.failure)))
+        }
         self.work.run(on: change.files.first?.id, change.body) { effect in
             for entry in change.files { self.forgetExtents(of: entry) }
-            self.changes[id]?.effect = effect
-            self.submit(.changeFinished(id, didChange: effect.didChange))
+            if let call = change.call { self.begun(effect.record, call) }
+            if let reason = effect.blockReason, let entry = change.files.first {
+                self.block(entry, reason, change.call)
+            }
+            self.changeIsOver(id, effect)
         }
+    }
+
+    private func changeIsOver(_ id: ChangeID, _ effect: ChangeEffect) {
+        self.changes[id]?.effect = effect
+        self.submit(.changeFinished(id, didChange: effect.didChange))
     }
 
     func changeEnded(_ id: ChangeID, _ outcome: LeaseEngine.ChangeOutcome) {
@@ -292,6 +309,10 @@ extension LayoutService {
             effect.didChange ? "change done" : "change failed",
             metadata: ["change": "\(id.rawValue)", "recalled": "\(outcome.recalled)", "epoch": "\(outcome.epoch)"]
         )
+        if effect.didChange, let call = change.call, let entry = change.files.first, change.isShift {
+            let record = self.stored(entry)
+            self.unanswered[call.slot]?.more.append(record)
+        }
         change.completion(effect.result.map { PendingChange.Finished(done: $0, outcome: outcome) })
     }
 

@@ -19,8 +19,28 @@ extension LayoutService {
         return !isInUse
     }
 
-    /// Puts a description under a token, for its holder to fetch.
+    /// The lock bytes of a file that are not of unknown holders; `nil` if there are no others on it.
+    func knownLocks(of entry: FileEntry) -> KnownLocks? {
+        guard !entry.isFreeOfOldHolders else { return nil }
+        return KnownLocks(own: self.descriptions.ownLocks, recovered: entry.recoveredLocks)
+    }
+
+    /// Puts a description under a token, for its holder to fetch, once its lock is written down.
     func offer(
+        _ description: LayoutResolution.HolderDescription,
+        to holder: LeaseEngine.HolderID,
+        _ ioMode: IOMode,
+        _ caller: Caller,
+        isLockKept: Bool = false,
+        then completion: @escaping (Result<DescriptorToken, Failure>) -> Void
+    ) {
+        guard !isLockKept else { return completion(self.offer(description, to: holder, ioMode, caller)) }
+        self.keepLock(description.lock, of: holder) { failure in
+            completion(failure.map { .failure($0) } ?? self.offer(description, to: holder, ioMode, caller))
+        }
+    }
+
+    private func offer(
         _ description: LayoutResolution.HolderDescription,
         to holder: LeaseEngine.HolderID,
         _ ioMode: IOMode,
@@ -56,7 +76,7 @@ extension LayoutService {
         _ caller: Caller,
         then completion: @escaping (Result<DescriptorToken, Failure>) -> Void
     ) {
-        let (place, user, lock) = (entry.place, caller.user, self.descriptions.nextLock())
+        let (place, user, lock) = (entry.place, caller.user, self.descriptions.nextLock(ioMode))
         self.work.run(
             on: entry.id,
             {
@@ -73,14 +93,7 @@ extension LayoutService {
                 case .failure(let failure):
                     completion(.failure(failure))
                 case .success(let description):
-                    guard entry.holders.contains(holder) else {
-                        return completion(
-                            .failure(
-                                Failure(.badStateID, "the layout was returned or revoked meanwhile: ask for it again")
-                            )
-                        )
-                    }
-                    completion(self.offer(description, to: holder, ioMode, caller))
+                    self.offer(description, to: holder, ioMode, caller, then: completion)
                 }
             }
         )

@@ -3,6 +3,7 @@ import LayoutXDR
 import LeaseEngine
 import LinuxFiles
 import Logging
+import Recovery
 import Sessions
 
 /// The engine's events in, its actions out.
@@ -11,20 +12,33 @@ extension LayoutService {
     ///
     /// An action that answers itself at once adds its event behind those that wait: the engine sees one after the
     /// other.
-    func submit(_ event: LeaseEngine.Event) {
-        self.events.append(event)
-        guard !self.isHandlingEvents else { return }
-        self.isHandlingEvents = true
-        while let event = self.events.popFirst() {
-            for action in self.engine.handle(event, at: Host.now) { self.perform(action) }
+    func submit(_ event: LeaseEngine.Event) { self.take(.event(event)) }
+
+    /// What the engine's owner has to do next.
+    enum Step {
+        /// Tell the engine.
+        case event(LeaseEngine.Event)
+        /// Carry out what the engine has said.
+        case actions(ArraySlice<LeaseEngine.Action>)
+    }
+
+    private func take(_ step: Step) {
+        self.steps.append(step)
+        guard !self.isAtSteps else { return }
+        self.isAtSteps = true
+        while let step = self.steps.popFirst() {
+            switch step {
+            case .event(let event): self.perform(self.engine.handle(event, at: Host.now)[...])
+            case .actions(let actions): self.perform(actions)
+            }
         }
-        self.isHandlingEvents = false
+        self.isAtSteps = false
         self.setTimer()
     }
 
     /// Sets the timer to what is due first.
     func setTimer() {
-        let due = [self.engine.nextDeadline, self.confirmDeadline].compactMap { $0 }.min()
+        let due = [self.engine.nextDeadline, self.confirmDeadline, self.missingDeadline].compactMap { $0 }.min()
         guard let due else { return }
         self.timer.set(due, now: Host.now)
     }
@@ -33,13 +47,59 @@ extension LayoutService {
         if let deadline = self.confirmDeadline, deadline <= Host.now {
             self.confirmDeadline = self.sessions.expireUnconfirmed(at: Host.now)
         }
+        if let deadline = self.missingDeadline, deadline <= Host.now { self.forgetMissingClients() }
         self.submit(.deadlinePassed)
+    }
+
+    /// Carries out actions in order; what follows something to be kept waits until that is written.
+    private func perform(_ actions: ArraySlice<LeaseEngine.Action>) {
+        var rest = actions
+        while let action = rest.first {
+            let kept = self.records(of: rest)
+            guard kept.count == 0 else {
+                return self.keep(kept.records, then: rest.dropFirst(kept.count))
+            }
+            rest.removeFirst()
+            self.perform(action)
+        }
+    }
+
+    /// Writes what the next life has to know, then goes on with `rest`.
+    private func keep(_ records: [RecoveryRecord], then rest: ArraySlice<LeaseEngine.Action>) {
+        let isGrant = rest.contains { if case .grant = $0 { true } else { false } }
+        if isGrant { Failpoint.hit(.beforeHolderWritten) }
+        self.write(records, .written) { result in
+            if isGrant { Failpoint.hit(.afterHolderWritten) }
+            switch result {
+            case .success: self.take(.actions(rest))
+            case .failure(let error): self.couldNotKeep(records, error, rest)
+            }
+        }
+    }
+
+    /// Goes on without what could not be written, as far as that is safe.
+    private func couldNotKeep(
+        _ records: [RecoveryRecord],
+        _ error: RecoveryStoreError,
+        _ rest: ArraySlice<LeaseEngine.Action>
+    ) {
+        // A next life that takes a holder for one that holds more is only more careful. But one that does not know of a
+        // revocation would give back what was taken.
+        let isRevocation = records.contains { if case .revocation = $0 { true } else { false } }
+        guard !isRevocation else { return self.storeFailed(error) }
+        self.logger.error("holder not written down", metadata: ["error": "\(error.message)"])
+        self.wereNotWritten(records)
+        var others = rest
+        for action in rest {
+            guard case .grant(let call, let grant) = action else { continue }
+            self.takeBack(call, grant, Failure(error.status, error.refusal))
+            others.removeAll { if case .grant(call, _) = $0 { true } else { false } }
+        }
+        self.take(.actions(others))
     }
 
     private func perform(_ action: LeaseEngine.Action) {
         switch action {
-        // Without a store there is nothing to wait for.
-        case .persist, .persistRevocation, .graceEnded: break
         case .resolveExtents(let call, _, let request): self.resolveExtents(call, request)
         case .grant(let call, let grant): self.grant(call, grant)
         case .refuse(let call, let refusal): self.refuse(call, refusal)
@@ -54,6 +114,8 @@ extension LayoutService {
         case .released(let holder, let client, let file): self.released(holder, client, file)
         case .recallAny(let client, let keep): self.sendRecallAny(client, keep: keep)
         case .clientForgotten(let client): self.clientIsForgotten(client)
+        case .persist, .persistRevocation: preconditionFailure("\(action) is written before what follows it")
+        case .graceEnded: self.graceEnded()
         }
     }
 
@@ -117,5 +179,6 @@ extension LayoutService {
     func fileWasDropped(_ entry: FileEntry) {
         self.forgetExtents(of: entry)
         self.opened.drop(entry.id)
+        if entry.isStored { self.writeLater([.fileGone(entry.handle)]) }
     }
 }

@@ -12,14 +12,9 @@ extension LayoutService {
         // What it has not fetched it will not get.
         self.descriptions.dropUnfetched(of: fence.holder)
         let (locks, peers) = self.descriptions.proof(of: fence.holder)
-        let work = FenceWork(
-            method: self.method(fence, peers: peers, path: entry.pathText),
-            place: entry.place,
-            locks: locks,
-            peers: peers
-        )
+        let target = Fencing.Target(place: entry.place, locks: locks, peers: peers)
         self.note(.fencing(client: fence.client, path: entry.pathText, attempt: fence.attempt))
-        self.fenceWork.run(on: nil, work.run) { outcome in
+        self.fencing.run(self.method(fence, peers: peers, path: entry.pathText), on: target) { outcome in
             var metadata: Logger.Metadata = [
                 "client": "\(fence.client.rawValue)", "file": "\(entry.pathText)", "attempt": "\(fence.attempt)",
                 "gone": "\(outcome.isGone)",
@@ -34,7 +29,7 @@ extension LayoutService {
         }
     }
 
-    private func method(_ fence: LeaseEngine.Fence, peers: [PeerCredentials], path: String) -> FenceWork.Method {
+    private func method(_ fence: LeaseEngine.Fence, peers: [PeerCredentials], path: String) -> Fencing.Method {
         guard fence.method == .enforce else { return .look }
         switch self.configuration.fence {
         case .wait, .cooperative:

@@ -89,26 +89,7 @@ extension LayoutService {
     // MARK: Attributes
 
     func attributes(_ facts: FileFacts, of entry: FileEntry) -> LayoutXDR.FileAttributes {
-        var flags: FileFlags = []
-        if facts.isDAX { flags.insert(.dax) }
-        if facts.isEncoded { flags.insert(.encoded) }
-        return LayoutXDR.FileAttributes(
-            type: LayoutXDR.FileType(facts.type),
-            mode: facts.mode,
-            linkCount: facts.linkCount,
-            uid: facts.uid,
-            gid: facts.gid,
-            blockSize: UInt32(clamping: max(self.support.fileSystem.blockSize, self.support.shiftAlignment)),
-            flags: flags,
-            fileNumber: facts.inode,
-            size: facts.size,
-            used: facts.used,
-            change: facts.changeCookie,
-            epoch: self.engine.epoch(of: entry.id),
-            accessTime: LayoutXDR.FileTime(facts.accessed),
-            modificationTime: LayoutXDR.FileTime(facts.modified),
-            changeTime: LayoutXDR.FileTime(facts.changed)
-        )
+        LayoutXDR.FileAttributes(facts, epoch: self.engine.epoch(of: entry.id), support: self.support)
     }
 
     func object(_ entry: FileEntry, _ facts: FileFacts) -> Response {
@@ -149,11 +130,15 @@ extension LayoutService {
             let (place, user) = (entry.place, call.user)
             // What was opened under the old permissions is not to be used under the new ones.
             self.opened.drop(entry.id)
-            self.work.run(
+            let subject = ChangeIntent.Subject.attributes(file: entry.locator, user)
+            self.runRecorded(
                 on: nil,
-                {
-                    Result<Void, Failure> { () throws(LinuxError) in
-                        try user.run { () throws(LinuxError) in try Self.apply(arguments, to: place) }
+                call,
+                { recorder -> RecordedChange<Void> in
+                    recorder.run(subject) { () throws(LinuxError) in
+                        try user.run { () throws(LinuxError) in try arguments.apply(to: place) }
+                    } synchronize: { _ in
+                        // Attributes are on stable storage when the filesystem has brought them there.
                     }
                 },
                 then: { result in
@@ -164,20 +149,6 @@ extension LayoutService {
                     }
                 }
             )
-        }
-    }
-
-    private static func apply(_ arguments: SetAttributesArguments, to place: SharedDescriptor) throws(LinuxError) {
-        // The owner first: changing it takes set-ID bits away.
-        if arguments.which.contains(.owner) {
-            try LinuxFiles.FileAttributes.setOwner(uid: arguments.uid, gid: arguments.gid, of: place)
-        }
-        if arguments.which.contains(.mode) { try LinuxFiles.FileAttributes.setMode(arguments.mode, of: place) }
-        let accessed = arguments.which.contains(.accessTime) ? LinuxFiles.FileTime(arguments.accessTime) : nil
-        let modified =
-            arguments.which.contains(.modificationTime) ? LinuxFiles.FileTime(arguments.modificationTime) : nil
-        if accessed != nil || modified != nil {
-            try LinuxFiles.FileAttributes.setTimes(accessed: accessed, modified: modified, of: place)
         }
     }
 
@@ -249,16 +220,17 @@ extension LayoutService {
 
     func createDirectory(_ arguments: PathArguments, _ call: ActiveCall) {
         self.withFile(arguments.directory, call) { directory in
-            let (export, user, base) = (self.export, call.user, self.base(directory))
-            self.work.run(
+            let work = MakeDirectoryWork(
+                path: arguments.path,
+                mode: arguments.mode,
+                directory: NamedDirectory(base: self.base(directory), locator: directory.locator),
+                user: call.user,
+                export: self.export
+            )
+            self.runRecorded(
                 on: nil,
-                {
-                    Result<Void, Failure> { () throws(LinuxError) in
-                        try user.run { () throws(LinuxError) in
-                            try export.makeDirectory(arguments.path, at: base, mode: arguments.mode)
-                        }
-                    }
-                },
+                call,
+                work.run,
                 then: { result in
                     switch result {
                     case .failure(let failure): self.finish(call, .failure(failure))
@@ -272,6 +244,22 @@ extension LayoutService {
     /// CLOSE: nothing was opened that a later call depends on, and no layout is granted for return on close.
     func close(_ handle: FileHandle, _ call: ActiveCall) {
         self.withFile(handle, call) { _ in self.finish(call, .success(.void)) }
+    }
+}
+
+extension SetAttributesArguments {
+    /// Sets them, as the calling thread's user; a second time makes no difference.
+    func apply(to place: SharedDescriptor) throws(LinuxError) {
+        // The owner first: changing it takes set-ID bits away.
+        if self.which.contains(.owner) {
+            try LinuxFiles.FileAttributes.setOwner(uid: self.uid, gid: self.gid, of: place)
+        }
+        if self.which.contains(.mode) { try LinuxFiles.FileAttributes.setMode(self.mode, of: place) }
+        let accessed = self.which.contains(.accessTime) ? LinuxFiles.FileTime(self.accessTime) : nil
+        let modified = self.which.contains(.modificationTime) ? LinuxFiles.FileTime(self.modificationTime) : nil
+        if accessed != nil || modified != nil {
+            try LinuxFiles.FileAttributes.setTimes(accessed: accessed, modified: modified, of: place)
+        }
     }
 }
 

@@ -15,6 +15,8 @@ struct PendingGet {
     var isParked: Bool
     /// The caller has patience, and the session no slot to wait on.
     let wantedToWait: Bool
+    /// The lock of the description that was opened for it is written down with its holder.
+    var isLockKept = false
     var resolved: LayoutResolution.Resolved?
 }
 
@@ -69,7 +71,7 @@ extension LayoutService {
         func refuse(_ status: LayoutStatus, _ detail: String) -> Result<LeaseEngine.LayoutRequest, Failure> {
             .failure(Failure(status, detail))
         }
-        if let failure = entry.notRegular { return .failure(failure) }
+        if let failure = entry.notRegular ?? self.blocked[entry.handle]?.failure { return .failure(failure) }
         guard arguments.addressing == Addressing.file.rawValue else {
             return refuse(
                 .unknownLayoutType,
@@ -89,9 +91,6 @@ extension LayoutService {
                 .invalid,
                 "\(arguments.length) bytes at \(arguments.offset), of which \(arguments.minLength) at least, are no range"
             )
-        }
-        guard !arguments.flags.contains(.reclaim) else {
-            return refuse(.noGrace, "there is nothing to reclaim: ask for a new layout")
         }
         if arguments.flags.contains(.exclusive) {
             guard self.configuration.allowsExclusive else {
@@ -126,7 +125,8 @@ extension LayoutService {
                 breaksOnWrite: arguments.flags.contains(.breakWrite),
                 isExclusive: arguments.flags.contains(.exclusive),
                 patience: min(.milliseconds(Int64(arguments.waitMilliseconds)), self.configuration.patience),
-                knownEpoch: arguments.knownEpoch
+                knownEpoch: arguments.knownEpoch,
+                isReclaim: arguments.flags.contains(.reclaim)
             )
         )
     }
@@ -151,8 +151,8 @@ extension LayoutService {
             minLength: request.minLength,
             extentsMax: extentsMax,
             support: self.support,
-            lock: needsDescription ? self.descriptions.nextLock() : nil,
-            ownLocks: entry.isFreeOfOldHolders ? nil : self.descriptions.ownLocks
+            lock: needsDescription ? self.descriptions.nextLock(request.ioMode) : nil,
+            knownLocks: self.knownLocks(of: entry)
         )
         self.work.run(on: entry.id, resolution.run) { result in
             if case .success(let resolved) = result {
@@ -231,6 +231,14 @@ extension LayoutService {
             preconditionFailure("\(id) is granted without its extents")
         }
         let entry = get.entry
+        // It may have been returned, or taken, while it was written down.
+        guard self.engine.isHolder(grant.holder) else {
+            return self.finish(
+                get.call,
+                .badStateID,
+                "the layout was returned or revoked before its grant was sent: ask for it again"
+            )
+        }
         entry.holders.insert(grant.holder)
         self.descriptions.remember(grant.holder, grant.client, grant.file)
         self.note(
@@ -246,8 +254,15 @@ extension LayoutService {
         if self.descriptions.find(grant.holder, grant.ioMode) != nil {
             self.finish(get, grant, resolved, .success(.none))
         } else if let description = resolved.description {
-            let token = self.offer(description, to: grant.holder, grant.ioMode, get.call.caller)
-            self.finish(get, grant, resolved, token)
+            self.offer(
+                description,
+                to: grant.holder,
+                grant.ioMode,
+                get.call.caller,
+                isLockKept: get.isLockKept
+            ) { token in
+                self.finish(get, grant, resolved, token)
+            }
         } else {
             // Everything of this iomode was given back while the extents were read, and its descriptor closed.
             self.openDescription(of: entry, for: grant.holder, grant.ioMode, get.call.caller) { token in
@@ -264,15 +279,7 @@ extension LayoutService {
     ) {
         switch token {
         case .failure(let failure):
-            // Granted, and of no use to the client: it goes back before anybody hears of it.
-            self.submit(
-                .layoutReturn(
-                    CallID(self.nextNumber()),
-                    grant.client,
-                    .file(grant.file, grant.stateID, IOModeSelector(grant.ioMode), grant.range, isDowngrade: false)
-                )
-            )
-            self.finish(get.call, .failure(failure))
+            self.takeBack(get.call, grant, failure)
         case .success(let token):
             // What does not fit is said to be forgotten: the client then fails rather than guesses (R6.4-23).
             let room = get.extentsMax - resolved.extents.count
@@ -298,6 +305,24 @@ extension LayoutService {
                 )
             )
         }
+    }
+
+    /// Granted, and of no use to the client: it goes back before anybody hears of it.
+    private func takeBack(_ call: ActiveCall, _ grant: LeaseEngine.Grant, _ failure: Failure) {
+        self.submit(
+            .layoutReturn(
+                CallID(self.nextNumber()),
+                grant.client,
+                .file(grant.file, grant.stateID, IOModeSelector(grant.ioMode), grant.range, isDowngrade: false)
+            )
+        )
+        self.finish(call, .failure(failure))
+    }
+
+    /// A grant could not be written down.
+    func takeBack(_ id: CallID, _ grant: LeaseEngine.Grant, _ failure: Failure) {
+        guard let get = self.gets.removeValue(forKey: id) else { return }
+        self.takeBack(get.call, grant, failure)
     }
 
     private func capabilities(isDAX: Bool) -> LayoutCapabilities {

@@ -21,23 +21,23 @@ extension LayoutService {
             )
         }
         self.withFile(arguments.directory, call) { directory in
-            let (export, user, base) = (self.export, call.user, self.base(directory))
-            self.work.run(
+            let work = OpenWork(
+                arguments: arguments,
+                access: access,
+                user: call.user,
+                export: self.export,
+                directory: NamedDirectory(base: self.base(directory), locator: directory.locator)
+            )
+            self.runRecorded(
                 on: nil,
-                {
-                    Result<Opened, Failure> { () throws(LinuxError) in
-                        let (descriptor, isNew) = try user.run { () throws(LinuxError) in
-                            try Self.open(arguments, access, in: export, at: base)
-                        }
-                        return try Opened(descriptor, isNew: isNew, in: export)
-                    }
-                },
+                call,
+                work.run,
                 then: { result in
                     switch result {
                     case .failure(let failure): self.finish(call, .failure(failure))
                     case .success(let opened):
                         let entry = self.enter(opened.found, path: self.path(arguments.path, in: directory))
-                        self.opened.insert(opened.descriptor, entry.id, for: user, access)
+                        self.opened.insert(opened.descriptor, entry.id, for: call.user, access)
                         self.opened(entry, opened, arguments, call)
                     }
                 }
@@ -45,40 +45,7 @@ extension LayoutService {
         }
     }
 
-    /// A file that OPEN has opened.
-    private struct Opened: Sendable {
-        let descriptor: SharedDescriptor
-        let isNew: Bool
-        let found: FoundFile
-
-        init(_ descriptor: SharedDescriptor, isNew: Bool, in export: ExportRoot) throws(LinuxError) {
-            self.descriptor = descriptor
-            self.isNew = isNew
-            // The table keeps the place alone, not a description that can write.
-            self.found = try FoundFile(try descriptor.place(), in: export)
-        }
-    }
-
-    private static func open(
-        _ arguments: OpenArguments,
-        _ access: FileAccess,
-        in export: ExportRoot,
-        at base: SharedDescriptor?
-    ) throws(LinuxError) -> (descriptor: SharedDescriptor, isNew: Bool) {
-        guard arguments.flags.contains(.create) else {
-            return (try export.open(arguments.path, for: access, at: base).shared(), false)
-        }
-        let file = try export.create(
-            arguments.path,
-            at: base,
-            for: access,
-            mode: arguments.mode,
-            exclusively: arguments.flags.contains(.exclusive)
-        )
-        return (file.descriptor, file.isNew)
-    }
-
-    private func opened(_ entry: FileEntry, _ opened: Opened, _ arguments: OpenArguments, _ call: ActiveCall) {
+    private func opened(_ entry: FileEntry, _ opened: OpenWork.Opened, _ arguments: OpenArguments, _ call: ActiveCall) {
         guard arguments.flags.contains(.truncate), !opened.isNew, opened.found.facts.size > 0 else {
             return self.finish(call, .success(self.object(entry, opened.found.facts)))
         }
@@ -103,21 +70,16 @@ extension LayoutService {
 
     func remove(_ arguments: PathArguments, _ call: ActiveCall) {
         self.withFile(arguments.directory, call) { directory in
-            let (export, user, base) = (self.export, call.user, self.base(directory))
-            let path = arguments.path
-            self.findVictim(path, in: directory, call) { victim in
+            self.findVictim(arguments.path, in: directory, call) { victim in
                 guard let victim else { return self.finish(call, .noEntry, "there is no such name: check the path") }
-                let identity = victim.entry.identity
-                self.end(
-                    victim,
-                    waitMilliseconds: arguments.waitMilliseconds,
-                    call,
-                    body: { () throws(LinuxError) in
-                        try user.run { () throws(LinuxError) in
-                            try export.remove(path, at: base, expecting: identity)
-                        }
-                    }
+                let work = RemoveWork(
+                    path: arguments.path,
+                    directory: NamedDirectory(base: self.base(directory), locator: directory.locator),
+                    victim: victim.entry.identity,
+                    user: call.user,
+                    export: self.export
                 )
+                self.end(victim, waitMilliseconds: arguments.waitMilliseconds, call, body: work.run)
             }
         }
     }
@@ -125,8 +87,6 @@ extension LayoutService {
     func rename(_ arguments: RenameArguments, _ call: ActiveCall) {
         self.withFile(arguments.fromDirectory, call) { fromDirectory in
             self.withFile(arguments.toDirectory, call) { toDirectory in
-                let (export, user) = (self.export, call.user)
-                let (fromBase, toBase) = (self.base(fromDirectory), self.base(toDirectory))
                 self.findVictim(arguments.from, in: fromDirectory, call) { renamed in
                     // Known to fail, or to do nothing, before anybody is asked to give a layout back.
                     guard let renamed else {
@@ -134,26 +94,25 @@ extension LayoutService {
                     }
                     self.findVictim(arguments.to, in: toDirectory, call) { victim in
                         if victim?.entry === renamed.entry { return self.finish(call, .success(.void)) }
-                        let replaced = victim?.entry.identity
-                        let rename: @Sendable () throws(LinuxError) -> Void = { () throws(LinuxError) in
-                            try user.run { () throws(LinuxError) in
-                                try export.rename(
-                                    arguments.from,
-                                    at: fromBase,
-                                    to: arguments.to,
-                                    at: toBase,
-                                    replacing: replaced
-                                )
+                        let work = RenameWork(
+                            from: arguments.from,
+                            fromDirectory: NamedDirectory(
+                                base: self.base(fromDirectory),
+                                locator: fromDirectory.locator
+                            ),
+                            to: arguments.to,
+                            toDirectory: NamedDirectory(base: self.base(toDirectory), locator: toDirectory.locator),
+                            renamed: renamed.entry.identity,
+                            replaced: victim?.entry.identity,
+                            user: call.user,
+                            export: self.export
+                        )
+                        guard let victim else {
+                            return self.runRecorded(on: nil, call, work.run) { result in
+                                self.finish(call, result.map { .void })
                             }
                         }
-                        guard let victim else {
-                            return self.work.run(
-                                on: nil,
-                                { Result<Void, Failure>(catching: rename) },
-                                then: { self.finish(call, $0.map { .void }) }
-                            )
-                        }
-                        self.end(victim, waitMilliseconds: arguments.waitMilliseconds, call, body: rename)
+                        self.end(victim, waitMilliseconds: arguments.waitMilliseconds, call, body: work.run)
                     }
                 }
             }
@@ -201,22 +160,24 @@ extension LayoutService {
         _ victim: Victim,
         waitMilliseconds: UInt32,
         _ call: ActiveCall,
-        body: @escaping @Sendable () throws(LinuxError) -> Void
+        body: @escaping @Sendable (ChangeRecorder) -> RecordedChange<Void>
     ) {
         let (entry, place) = (victim.entry, victim.entry.place)
         guard !victim.isLast else {
             return self.endFile(entry, waitMilliseconds: waitMilliseconds, call, body: body)
         }
         let isRegular = entry.type == .regular
-        self.work.run(
+        self.runRecorded(
             on: entry.id,
-            {
-                Result<Bool, Failure> { () throws(LinuxError) in
+            call,
+            { recorder -> RecordedChange<Bool> in
+                do throws(LinuxError) {
                     // In the file's order: another name may have gone since, so that this one is the last.
-                    if isRegular, try FileFacts(of: place).linkCount <= 1 { return false }
-                    try body()
-                    return true
+                    if isRegular, try FileFacts(of: place).linkCount <= 1 { return .notBegun(.success(false)) }
+                } catch {
+                    return .notBegun(.failure(error))
                 }
+                return body(recorder).map { true }
             },
             then: { result in
                 switch result {
@@ -232,21 +193,22 @@ extension LayoutService {
         _ entry: FileEntry,
         waitMilliseconds: UInt32,
         _ call: ActiveCall,
-        body: @escaping @Sendable () throws(LinuxError) -> Void
+        body: @escaping @Sendable (ChangeRecorder) -> RecordedChange<Void>
     ) {
         let part = MappingChange(file: entry.id, operation: .remove, argument: .all, affected: .all, breaks: .everyone)
+        let recorder = self.recorder(for: call)
         self.register(
-            ChangeID(self.nextNumber()),
             [part],
             files: [entry],
             waitMilliseconds: waitMilliseconds,
             call,
             body: {
-                let result = Result<ChangeDone, Failure> { () throws(LinuxError) in
-                    try body()
-                    return ChangeDone()
-                }
-                return ChangeEffect(didChange: (try? result.get()) != nil, result: result)
+                let change = body(recorder)
+                return ChangeEffect(
+                    didChange: (try? change.made.get()) != nil,
+                    result: change.result.map { ChangeDone() },
+                    record: change.record
+                )
             },
             then: { result in
                 if case .success = result { self.files.drop(entry.id) { self.engine.isInUse($0) } }

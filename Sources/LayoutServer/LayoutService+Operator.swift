@@ -11,7 +11,7 @@ extension LayoutService {
         self.finish(call, .notSupported, "REVOKE is reserved: end the holder's process, or restart it")
     }
 
-    private func refuseOperator(_ call: ActiveCall) {
+    func refuseOperator(_ call: ActiveCall) {
         self.finish(call, .notPermitted, "only root and the server's own user may ask this, over a Unix socket")
     }
 
@@ -56,6 +56,10 @@ extension LayoutService {
                 records: .recalls(page.items.map { self.recallState($0, at: now) }),
                 nextCookie: page.next
             )
+        case .blocked:
+            let blocked = Array(self.blockedStates().enumerated())
+            let page = Self.page(blocked, after: arguments.cookie, limit) { UInt64($0.offset) + 1 }
+            result = StateResult(records: .blocked(page.items.map(\.element)), nextCookie: page.next)
         }
         self.finish(call, .success(.state(result)))
     }
@@ -63,11 +67,12 @@ extension LayoutService {
     /// The bytes that one record takes at most.
     private static func recordBytesMax(_ kind: StateKind) -> Int {
         switch kind {
-        case .server: 128
-        case .clients: 600
+        case .server: 160
+        case .clients: 604
         case .layouts: 1200
         case .waiting: 1536
         case .recalls: 1200
+        case .blocked: 1600
         }
     }
 
@@ -103,6 +108,12 @@ extension LayoutService {
         state.grantsWaiting = UInt64(totals.waitingGets)
         state.deviceReads = self.deviceReads
         state.deviceWrites = self.deviceWrites
+        state.life = UInt64(self.life)
+        // Grace that is there has at least a moment left.
+        let graceLeft = self.engine.graceLeft(at: now)
+        state.graceLeftMilliseconds = graceLeft.map { UInt64(max(1, Self.milliseconds($0))) } ?? 0
+        state.clientsMissing = UInt64(self.engine.reclaimingClientIDs().count)
+        state.blockedFiles = UInt64(self.blocked.count)
         return state
     }
 
@@ -119,8 +130,15 @@ extension LayoutService {
             layouts: UInt64(self.engine.layoutCount(of: client)),
             leaseLeftMilliseconds: Self.milliseconds(left),
             hasBackChannel: self.sessions.hasBackChannel(client),
-            isOverdue: self.engine.isOverdue(client)
+            isOverdue: self.engine.isOverdue(client),
+            isReclaiming: self.reclaiming.contains(client)
         )
+    }
+
+    private func blockedStates() -> [BlockedState] {
+        self.blocked.map { handle, block in
+            BlockedState(handle: handle, path: self.files.find(handle)?.path ?? [], reason: block.reason)
+        }.sorted { ($0.handle.low.low, $0.handle.low.high) < ($1.handle.low.low, $1.handle.low.high) }
     }
 
     private func layoutState(_ layout: LeaseEngine.HeldLayout, at now: Instant) -> HeldLayoutState {

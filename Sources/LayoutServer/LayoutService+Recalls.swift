@@ -76,7 +76,8 @@ extension LayoutService {
 
     private func send(_ callback: OutgoingCallback, _ slot: ServerSessions.Callback, again: Bool) {
         let candidates = again ? self.sessions.backConnections(of: slot.session) : slot.connections
-        guard let connection = candidates.reversed().lazy.compactMap({ self.connections[$0] }).first(where: \.isOpen)
+        guard !self.announcing.contains(slot.session),
+            let connection = candidates.reversed().lazy.compactMap({ self.connections[$0] }).first(where: \.isOpen)
         else {
             self.callbacks.strand(callback, on: slot.session)
             if let recall = callback.recall { self.submit(.recallFailed(recall.id)) }

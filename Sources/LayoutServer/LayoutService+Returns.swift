@@ -3,6 +3,7 @@ import LayoutXDR
 import LeaseEngine
 import LinuxFiles
 import Logging
+import Recovery
 
 /// A LAYOUTRETURN between its arrival and its answer.
 struct PendingReturn {
@@ -30,7 +31,7 @@ extension LayoutService {
             guard !arguments.isDowngrade else {
                 return self.finish(call, .invalid, "a downgrade needs a file: return by file and range")
             }
-            self.notices.forget(call.client)
+            if self.notices.forget(call.client) { self.writeLater([.revocationsSeen(call.client)]) }
             let id = CallID(self.nextNumber())
             self.returns[id] = PendingReturn(call: call, entry: nil, range: .all, isDowngrade: false)
             self.submit(.layoutReturn(id, call.client, .all))

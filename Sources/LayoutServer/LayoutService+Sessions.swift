@@ -4,6 +4,7 @@ import LeaseEngine
 import LinuxFiles
 import Logging
 import ONCRPC
+import Recovery
 import Sessions
 
 /// What the server knows of a client beyond its sessions and layouts.
@@ -21,14 +22,14 @@ struct ClientRecord {
 
 /// Clients and sessions (specification §4).
 extension LayoutService {
-    /// Executes a call that carries no sequence.
-    func sessionCall(_ request: Request, _ call: IncomingCall) -> Result<Response, Failure> {
+    /// Executes a call that carries no sequence, and answers it.
+    func sessionCall(_ request: Request, _ call: IncomingCall) {
         switch request {
-        case .exchangeID(let arguments): self.exchangeID(arguments, call)
+        case .exchangeID(let arguments): self.answer(call, self.exchangeID(arguments, call))
         case .createSession(let arguments): self.createSession(arguments, call)
         case .bindConnectionToSession(let arguments): self.bindConnection(arguments, call)
-        case .destroySession(let session): self.destroySession(session, call)
-        case .destroyClientID(let client): self.destroyClient(client, call)
+        case .destroySession(let session): self.answer(call, self.destroySession(session, call))
+        case .destroyClientID(let client): self.answer(call, self.destroyClient(client, call))
         default: preconditionFailure("\(request) carries a sequence")
         }
     }
@@ -64,16 +65,17 @@ extension LayoutService {
         }
     }
 
-    private func createSession(_ arguments: CreateSessionArguments, _ call: IncomingCall) -> Result<Response, Failure> {
+    private func createSession(_ arguments: CreateSessionArguments, _ call: IncomingCall) {
         let backFlag = CreateSessionArguments.backChannelFlag
         guard arguments.flags & ~backFlag == 0 else {
-            return .failure(Failure(.invalid, "unknown flags in CREATE_SESSION: send 0, or 2 for a back channel"))
+            let detail = "unknown flags in CREATE_SESSION: send 0, or 2 for a back channel"
+            return self.answer(call, .failure(Failure(.invalid, detail)))
         }
         let newID: SessionID
         do throws(LinuxError) {
             newID = SessionID(try Host.randomOpaque16())
         } catch {
-            return .failure(Failure(.serverFault, error.message))
+            return self.answer(call, .failure(Failure(.serverFault, error.message)))
         }
         let creation = self.sessions.createSession(
             client: arguments.client,
@@ -86,20 +88,54 @@ extension LayoutService {
             connection: call.connectionID,
             newID: newID
         )
-        if case .success(let created) = creation.result, !creation.isReplay {
-            self.sessionWasCreated(created, arguments.client, creation.replaced, call)
+        switch creation.result {
+        case .failure(let error): self.answer(call, .failure(Failure(error)))
+        case .success(let created): self.keep(created, creation, arguments.client, call)
         }
-        return creation.result.mapError { Failure($0) }.map { created in
-            .createSession(
-                CreateSessionResult(
-                    session: created.session,
-                    sequence: created.sequence,
-                    flags: created.usesBackChannel ? backFlag : 0,
-                    fore: ChannelAttributes(created.fore),
-                    back: ChannelAttributes(created.back)
-                )
-            )
+    }
+
+    /// Has a session written down before its client learns of it; a retry of the call waits for that too.
+    private func keep(
+        _ created: CreatedSession,
+        _ creation: ServerSessions.Creation,
+        _ client: ClientID,
+        _ call: IncomingCall
+    ) {
+        var records: [RecoveryRecord] = creation.dropped.map { .sessionGone($0) }
+        if !creation.isReplay {
+            self.announcing.insert(created.session)
+            self.sessionWasCreated(created, client, creation.replaced, call)
+            if let stored = self.sessions.storedClient(client) { records.append(.client(stored)) }
+            if let stored = self.sessions.storedSession(created.session) { records.append(.session(stored)) }
         }
+        self.write(records, .synced) { result in
+            if !creation.isReplay { self.announcing.remove(created.session) }
+            switch result {
+            case .failure(let error):
+                self.forget(created.session, of: client)
+                self.answer(call, .failure(Failure(error.status, error.refusal)))
+            case .success:
+                self.answer(call, .success(.createSession(CreateSessionResult(created))))
+                // A callback must not overtake the reply that binds its connection.
+                self.backChannelWasBound(created.session)
+            }
+        }
+    }
+
+    /// Nobody was told of a session, or it is over.
+    private func forget(_ session: SessionID, of client: ClientID) {
+        if let principal = self.sessions.identity(of: client)?.principal {
+            _ = self.sessions.destroySession(session, principal: principal)
+        }
+        self.sessionIsGone(session, of: client)
+    }
+
+    private func sessionIsGone(_ session: SessionID, of client: ClientID) {
+        self.clients[client]?.limits[session] = nil
+        self.clientOfSession[session] = nil
+        self.callbacks.forgetStranded(on: session)
+        self.writeLater([.sessionGone(session)])
+        self.backChannelMayHaveChanged(client)
     }
 
     private func sessionWasCreated(
@@ -124,30 +160,33 @@ extension LayoutService {
         self.clients[client] = record
         self.logger.info("session created", metadata: ["client": "\(client.rawValue)", "peer": "\(record.address)"])
         self.clientOfSession[created.session] = client
+        self.missing.remove(client)
         self.submit(.clientEstablished(client))
-        self.afterReply = { self.backChannelMayHaveChanged(client) }
     }
 
-    private func bindConnection(_ arguments: BindConnectionArguments, _ call: IncomingCall) -> Result<Response, Failure>
-    {
-        let wantsBack = arguments.direction != .fore
+    private func bindConnection(_ arguments: BindConnectionArguments, _ call: IncomingCall) {
         let bound = self.sessions.bind(
             call.connectionID,
             to: arguments.session,
             wantsFore: arguments.direction != .back,
-            wantsBack: wantsBack,
+            wantsBack: arguments.direction != .fore,
             principal: call.caller.principal
         )
         switch bound {
         case .failure(let error):
-            return .failure(Self.ownersOnly(error))
-        case .success:
+            self.answer(call, .failure(Self.ownersOnly(error)))
+        case .success(let hasBack):
             call.connection.isEvictable = false
-            if wantsBack { self.afterReply = { self.backChannelWasBound(arguments.session) } }
-            // What "or both" asks for is granted.
             var result = arguments
-            if result.direction == .backOrBoth { result.direction = .foreOrBoth }
-            return .success(.bindConnectionToSession(result))
+            if hasBack {
+                // What "or both" asks for is granted.
+                if result.direction == .backOrBoth { result.direction = .foreOrBoth }
+            } else {
+                result.direction = .fore
+            }
+            self.answer(call, .success(.bindConnectionToSession(result)))
+            // A callback must not overtake the reply that binds its connection.
+            if hasBack { self.backChannelWasBound(arguments.session) }
         }
     }
 
@@ -163,10 +202,7 @@ extension LayoutService {
         case .failure(let error):
             return .failure(Self.ownersOnly(error))
         case .success(let client):
-            self.clients[client]?.limits[session] = nil
-            self.clientOfSession[session] = nil
-            self.callbacks.forgetStranded(on: session)
-            self.backChannelMayHaveChanged(client)
+            self.sessionIsGone(session, of: client)
             return .success(.void)
         }
     }
@@ -187,14 +223,6 @@ extension LayoutService {
         }
     }
 
-    func reclaimComplete(_ call: ActiveCall) {
-        guard self.clients[call.client]?.hasCompletedReclaim == false else {
-            return self.finish(call, .completeAlready, "RECLAIM_COMPLETE was sent before; once is enough")
-        }
-        self.clients[call.client]?.hasCompletedReclaim = true
-        self.finish(call, .success(.void))
-    }
-
     // MARK: The engine's view of clients
 
     /// Tells the engine whether calls to a client can be sent, if that has changed.
@@ -203,7 +231,7 @@ extension LayoutService {
     }
 
     /// A client said goodbye or started again.
-    private func clientIsLost(_ client: ClientID) {
+    func clientIsLost(_ client: ClientID) {
         self.logger.info("client is gone", metadata: ["client": "\(client.rawValue)"])
         for session in (self.clients[client]?.limits ?? [:]).keys {
             self.clientOfSession[session] = nil
@@ -219,6 +247,9 @@ extension LayoutService {
         self.notices.forget(client)
         self.callbacks.forget(client)
         self.clients[client] = nil
+        self.reclaiming.remove(client)
+        self.missing.remove(client)
+        self.writeLater([.clientGone(client)])
     }
 
     /// Another user's session or client (R4.3-2, R4.5-3).
@@ -229,6 +260,18 @@ extension LayoutService {
 
 extension Failure {
     init(_ error: SessionError) { self.init(error.status, error.detail) }
+}
+
+extension CreateSessionResult {
+    init(_ created: CreatedSession) {
+        self.init(
+            session: created.session,
+            sequence: created.sequence,
+            flags: created.usesBackChannel ? CreateSessionArguments.backChannelFlag : 0,
+            fore: ChannelAttributes(created.fore),
+            back: ChannelAttributes(created.back)
+        )
+    }
 }
 
 extension ChannelLimits {

@@ -38,6 +38,7 @@ extension LayoutService {
         let id = ChangeID(self.nextNumber())
         self.changes[id] = PendingChange(
             parked: nil,
+            call: nil,
             files: [],
             body: { ChangeEffect(didChange: false, result: .success(ChangeDone())) },
             completion: { [weak self] _ in self?.fileIsBack() }
@@ -72,6 +73,5 @@ extension LayoutService {
         self.timer.cancel()
         self.timer.fire = nil
         self.files.dropped = nil
-        self.afterReply = nil
     }
 }

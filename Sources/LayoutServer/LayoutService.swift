@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ONCRPC
+import Recovery
 import Sessions
 
 /// The server's state and the one place where all of it comes together.
@@ -26,10 +27,9 @@ final class LayoutService: RPCConnectionDelegate {
     var connections: [ConnectionID: RPCConnection] = [:]
     var clients: [ClientID: ClientRecord] = [:]
     var clientOfSession: [SessionID: ClientID] = [:]
-    /// Set by a call that carries no sequence: what has to come behind its reply.
-    ///
-    /// A callback must not overtake the reply that binds its connection (specification R4.3-4).
-    var afterReply: (() -> Void)?
+    /// Sessions whose CREATE_SESSION is being written down: a callback must not overtake the reply that binds its
+    /// connection (specification R4.3-4).
+    var announcing: Set<SessionID> = []
     /// When the next client that has not been confirmed is forgotten.
     var confirmDeadline: Instant?
     var notices = RevocationNotices()
@@ -39,8 +39,8 @@ final class LayoutService: RPCConnectionDelegate {
 
     // Layouts and changes: LayoutService+Engine.swift and its neighbours.
     var engine: LeaseEngine
-    var events = FIFO<LeaseEngine.Event>()
-    var isHandlingEvents = false
+    var steps = FIFO<Step>()
+    var isAtSteps = false
     let timer: DeadlineTimer
     /// Numbers calls and changes, so that both share one row in the operator's list.
     var lastNumber: UInt64 = 0
@@ -54,12 +54,30 @@ final class LayoutService: RPCConnectionDelegate {
     var opened = DescriptorCache(limit: 512)
     var extentCount = 0
     let work: FileWork
-    /// For fences: they must not wait behind the very calls that wait for them.
-    let fenceWork: FileWork
+    let fencing: Fencing
     var descriptions: HolderDescriptions
     let device: DeviceID
     let bootID: [UInt8]
     let descriptorSocketPath: String
+
+    // What outlives the server: LayoutService+Recording.swift and LayoutService+Recovery.swift.
+    let journal: RecoveryJournal
+    /// Changes that were made and are not answered.
+    var unanswered: [CallSlot: UnansweredChange] = [:]
+    /// Set once what was done could not be written down: nothing is answered any more.
+    var hasFailed = false
+    /// Set once the end has come: what is written no more, nobody is told either.
+    var hasEnded = false
+    /// The number of this start.
+    let life: UInt32
+    /// Clients of earlier lives that hold layouts, until they have said what they go on using.
+    var reclaiming: Set<ClientID> = []
+    /// Clients of earlier lives that have not been heard of.
+    var missing: Set<ClientID> = []
+    /// When those of them that hold nothing are forgotten.
+    var missingDeadline: Instant?
+    /// Files that nobody may use until a person has looked.
+    var blocked: [FileHandle: BlockedFile] = [:]
 
     let startedAt: Instant
     var deviceReads: UInt64 = 0
@@ -74,16 +92,20 @@ final class LayoutService: RPCConnectionDelegate {
         var export: ExportRoot
         var support: MappingSupport
         var root: FoundFile
-        var key: Opaque16
         var device: Opaque16
-        var verifier: UInt64
-        var life: UInt32
+        var restart: Restart
         var bootID: String
         var tokens: TokenTable
         var descriptorSocketPath: String
     }
 
-    init(_ parts: Parts, eventLoop: any EventLoop, pool: NIOThreadPool, fencePool: NIOThreadPool) {
+    init(
+        _ parts: Parts,
+        journal: RecoveryJournal,
+        eventLoop: any EventLoop,
+        pool: NIOThreadPool,
+        fencePool: NIOThreadPool
+    ) {
         eventLoop.preconditionInEventLoop()
         self.configuration = parts.configuration
         self.eventLoop = eventLoop
@@ -93,26 +115,41 @@ final class LayoutService: RPCConnectionDelegate {
         self.support = parts.support
         var sessions = ServerSessions.Configuration()
         sessions.confirmTime = parts.configuration.lease
+        let (life, state) = (parts.restart.life, parts.restart.state)
         // Client IDs of two starts do not meet: the start is their upper half.
-        self.sessions = ServerSessions(configuration: sessions, firstClientNumber: UInt64(parts.life) << 32)
-        self.verifier = parts.verifier
+        self.sessions = ServerSessions(
+            configuration: sessions,
+            firstClientNumber: UInt64(life.number) << 32,
+            recovered: state.clients,
+            sessions: state.sessions,
+            replies: state.replies
+        )
+        self.verifier = parts.restart.verifier
         self.serverOwner = Array("layoutd@\(parts.bootID)".utf8)
-        self.engine = LeaseEngine(configuration: parts.configuration.engineConfiguration(boot: parts.life))
+        self.journal = journal
+        self.life = life.number
         self.timer = DeadlineTimer(eventLoop: eventLoop)
-        self.files = FileTable(
+        let files = FileTable(
             root: parts.root,
-            codec: FileHandleCodec(key: parts.key),
+            codec: FileHandleCodec(key: life.handleKey),
             limit: parts.configuration.filesMax
         )
+        self.files = files
+        self.startedAt = Host.now
+        self.engine = LeaseEngine(
+            configuration: parts.configuration.engineConfiguration(boot: life.number),
+            recovered: parts.restart.recovered(in: files),
+            at: self.startedAt
+        )
         self.work = FileWork(eventLoop: eventLoop, pool: pool)
-        self.fenceWork = FileWork(eventLoop: eventLoop, pool: fencePool)
-        self.descriptions = HolderDescriptions(life: parts.life, tokens: parts.tokens)
+        self.fencing = Fencing(eventLoop: eventLoop, work: FileWork(eventLoop: eventLoop, pool: fencePool))
+        self.descriptions = HolderDescriptions(life: parts.restart.lockSpace, tokens: parts.tokens)
         self.device = DeviceID(parts.device)
         self.bootID = Array(parts.bootID.utf8)
         self.descriptorSocketPath = parts.descriptorSocketPath
-        self.startedAt = Host.now
         self.timer.fire = { [weak self] in self?.deadlinePassed() }
         self.files.dropped = { [weak self] entry in self?.fileWasDropped(entry) }
+        self.recover(parts.restart)
     }
 
     func nextNumber() -> UInt64 {
@@ -143,6 +180,7 @@ final class LayoutService: RPCConnectionDelegate {
     // MARK: Calls
 
     func received(_ call: RPCCall, on connection: RPCConnection) {
+        guard !self.hasFailed else { return connection.close("the recovery store has failed") }
         guard call.program == LayoutProgram.number else { return connection.reject(call.id, .programUnavailable) }
         guard call.version == LayoutProgram.version else {
             let version = LayoutProgram.version
@@ -174,17 +212,13 @@ final class LayoutService: RPCConnectionDelegate {
             if let sequence = decoded.sequence {
                 self.begin(incoming, sequence, decoded.request, call.body)
             } else {
-                self.reply(to: incoming, self.sessionCall(decoded.request, incoming))
-                if let afterReply = self.afterReply {
-                    self.afterReply = nil
-                    afterReply()
-                }
+                self.sessionCall(decoded.request, incoming)
             }
         }
     }
 
     /// Answers a call that carries no sequence.
-    func reply(to call: IncomingCall, _ result: Result<Response, Failure>) {
+    func answer(_ call: IncomingCall, _ result: Result<Response, Failure>) {
         var body = ByteBuffer()
         LayoutCodec.encode(LayoutReply(sequence: nil, result: result), for: call.procedure, into: &body)
         call.connection.reply(to: call.id, body: body)

@@ -12,7 +12,10 @@ struct RevocationNotices {
     mutating func layoutsWereRevoked(of client: ClientID, isAll: Bool) { self.pending[client] = isAll }
 
     /// The client knows, or is gone.
-    mutating func forget(_ client: ClientID) { self.pending[client] = nil }
+    ///
+    /// Returns whether there was anything to know.
+    @discardableResult
+    mutating func forget(_ client: ClientID) -> Bool { self.pending.removeValue(forKey: client) != nil }
 
     /// The flag for a reply to the client.
     func flags(for client: ClientID) -> SequenceStatusFlags {

@@ -22,6 +22,8 @@ package enum ServerEvent: Hashable, Sendable {
     case changeRefused(ChangeID, status: LayoutStatus)
     /// A holder is being dealt with.
     case fencing(client: ClientID, path: String, attempt: Int)
+    /// Holders of an earlier life have come back, or had the time for it.
+    case graceEnded
     /// A client's layouts of a file were taken.
     case revoked(client: ClientID, path: String)
 }

@@ -16,6 +16,32 @@ extension LayoutXDR.FileType {
     }
 }
 
+extension LayoutXDR.FileAttributes {
+    /// The attributes of a file, with its mapping epoch.
+    init(_ facts: FileFacts, epoch: UInt64, support: MappingSupport) {
+        var flags: FileFlags = []
+        if facts.isDAX { flags.insert(.dax) }
+        if facts.isEncoded { flags.insert(.encoded) }
+        self.init(
+            type: LayoutXDR.FileType(facts.type),
+            mode: facts.mode,
+            linkCount: facts.linkCount,
+            uid: facts.uid,
+            gid: facts.gid,
+            blockSize: UInt32(clamping: max(support.fileSystem.blockSize, support.shiftAlignment)),
+            flags: flags,
+            fileNumber: facts.inode,
+            size: facts.size,
+            used: facts.used,
+            change: facts.changeCookie,
+            epoch: epoch,
+            accessTime: LayoutXDR.FileTime(facts.accessed),
+            modificationTime: LayoutXDR.FileTime(facts.modified),
+            changeTime: LayoutXDR.FileTime(facts.changed)
+        )
+    }
+}
+
 extension LayoutXDR.FileTime {
     init(_ time: LinuxFiles.FileTime) { self.init(seconds: time.seconds, nanoseconds: time.nanoseconds) }
 }

@@ -61,6 +61,8 @@ extension LayoutCodec {
             }
         case .revoke:
             return try Self.sequenced(LL_REVOKEargs.self, body) { .revoke(RevokeArguments($0)) }
+        case .unblock:
+            return try Self.sequenced(LL_UNBLOCKargs.self, body) { .unblock(FileHandle(wire: $0.fh)) }
         }
     }
 

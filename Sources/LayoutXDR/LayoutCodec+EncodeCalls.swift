@@ -24,7 +24,7 @@ extension LayoutCodec {
             XDRStream.encode(into: &buffer) { _ in LL_DESTROY_CLIENTIDargs(clientid: UInt(client.rawValue)) }
         case .sequence, .reclaimComplete, .lookup, .open, .close, .getAttributes, .setAttributes, .readDirectory,
             .createDirectory, .remove, .rename, .layoutGet, .layoutCommit, .layoutReturn, .getDeviceInfo, .change,
-            .cloneRange, .read, .write, .commit, .state, .revoke:
+            .cloneRange, .read, .write, .commit, .state, .revoke, .unblock:
             guard let sequence = call.sequence else {
                 preconditionFailure("\(Self.procedure(of: call.request)) is called with a sequence")
             }
@@ -100,6 +100,8 @@ extension LayoutCodec {
             XDRStream.encode(into: &buffer) { _ in arguments.wire(sequence) }
         case .revoke(let arguments):
             XDRStream.encode(into: &buffer) { _ in arguments.wire(sequence) }
+        case .unblock(let handle):
+            XDRStream.encode(into: &buffer) { _ in LL_UNBLOCKargs(sequence: sequence, fh: handle.wire) }
         case .null, .exchangeID, .createSession, .bindConnectionToSession, .destroySession, .destroyClientID:
             preconditionFailure("\(request) carries no sequence")
         }

@@ -43,7 +43,7 @@ extension LayoutCodec {
                     guard case .void = response else { Self.mismatch(procedure, response) }
                 }
             }
-        case .sequence, .reclaimComplete, .close, .remove, .rename, .commit, .revoke:
+        case .sequence, .reclaimComplete, .close, .remove, .rename, .commit, .revoke, .unblock:
             unsafe Self.encode(LL_VOIDres.self, reply, procedure, into: &buffer) { response, _ in
                 guard case .void = response else { Self.mismatch(procedure, response) }
             }

@@ -25,7 +25,7 @@ extension LayoutCodec {
             }
         case .destroySession, .destroyClientID:
             return unsafe try Self.plain(LL_STATUSres.self, body) { _ in .void }
-        case .sequence, .reclaimComplete, .close, .remove, .rename, .commit, .revoke:
+        case .sequence, .reclaimComplete, .close, .remove, .rename, .commit, .revoke, .unblock:
             return unsafe try Self.sequenced(LL_VOIDres.self, body) { _ in .void }
         case .lookup, .open, .getAttributes, .setAttributes, .createDirectory:
             return unsafe try Self.sequenced(LL_OBJECTres.self, body) { (wire) throws(CodecError) in

@@ -15,7 +15,7 @@ extension LeaseEngine {
             case .get(let call):
                 self.getPatienceEnded(call, at: now, &actions)
             case .fence(let holder):
-                self.retryFence(holder, &actions)
+                self.retryFence(holder, at: now, &actions)
             case .lease(let client):
                 self.expireIfTrusted(client, at: now, &actions)
             case .grace:
@@ -56,20 +56,21 @@ extension LeaseEngine {
 
     /// Has a holder looked at, or dealt with.
     ///
-    /// One try at a time; a stronger method takes over at the next one.
+    /// One try at a time; a stronger method takes over at the next one. A look is had at once, even if a stronger method
+    /// waits for its next turn: it is asked for when something has happened.
     mutating func startFence(_ holder: HolderID, _ method: Fence.Method, at now: Instant, _ actions: inout [Action]) {
         guard let state = self.holders[holder] else { return }
         guard let fence = state.fence else {
-            self.holders[holder]?.fence = FenceState(attempt: 0, method: method, isInFlight: false)
-            self.tryFence(holder, &actions)
+            self.holders[holder]?.fence = FenceState(attempt: 0, method: method, isInFlight: false, nextTry: now)
+            self.tryFence(holder, method, &actions)
             return
         }
-        guard fence.method == .prove, method == .enforce else { return }
-        self.holders[holder]?.fence?.method = .enforce
-        if !fence.isInFlight { self.tryFence(holder, &actions) }
+        guard fence.method == .prove || method == .prove else { return }
+        if method == .enforce { self.holders[holder]?.fence?.method = .enforce }
+        if !fence.isInFlight { self.tryFence(holder, method, &actions) }
     }
 
-    private mutating func tryFence(_ holder: HolderID, _ actions: inout [Action]) {
+    private mutating func tryFence(_ holder: HolderID, _ method: Fence.Method, _ actions: inout [Action]) {
         guard let state = self.holders[holder], var fence = state.fence else { return }
         fence.attempt += 1
         fence.isInFlight = true
@@ -80,7 +81,7 @@ extension LeaseEngine {
                     holder: holder,
                     client: state.client,
                     file: state.file,
-                    method: fence.method,
+                    method: method,
                     attempt: fence.attempt
                 )
             )
@@ -102,13 +103,16 @@ extension LeaseEngine {
         self.holders[holder]?.fence?.isInFlight = false
         let longest = self.configuration.fenceRetryMax
         let pause = self.configuration.fenceRetryMin * (1 << min(fence.attempt - 1, 16))
-        self.deadlines.add(.fence(holder), at: now.advanced(by: min(pause, longest)))
+        let nextTry = now.advanced(by: min(pause, longest))
+        self.holders[holder]?.fence?.nextTry = nextTry
+        self.deadlines.add(.fence(holder), at: nextTry)
     }
 
-    private mutating func retryFence(_ holder: HolderID, _ actions: inout [Action]) {
-        guard let state = self.holders[holder], let fence = state.fence, !fence.isInFlight else { return }
+    private mutating func retryFence(_ holder: HolderID, at now: Instant, _ actions: inout [Action]) {
+        guard let state = self.holders[holder], let fence = state.fence, !fence.isInFlight, fence.nextTry <= now
+        else { return }
         if self.isWorthFencing(state) {
-            self.tryFence(holder, &actions)
+            self.tryFence(holder, fence.method, &actions)
         } else {
             self.holders[holder]?.fence = nil
         }

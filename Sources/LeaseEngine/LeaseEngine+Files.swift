@@ -102,6 +102,31 @@ extension LeaseEngine {
         }
     }
 
+    /// What is known of a file's shifts.
+    package struct ShiftLog: Hashable, Sendable {
+        package var epoch: UInt64
+        /// The epoch before the oldest shift that is remembered.
+        package var start: UInt64
+        /// Oldest first.
+        package var shifts: [LoggedShift]
+    }
+
+    /// The shifts of a file, as they are kept; all zero if nothing is known of it.
+    package func log(of file: FileID) -> ShiftLog {
+        guard let state = self.files[file] else { return ShiftLog(epoch: 0, start: 0, shifts: []) }
+        return ShiftLog(epoch: state.epoch, start: state.logStart, shifts: state.shifts)
+    }
+
+    /// Somebody moved bytes of a file and nobody knows which: what was known of its shifts is void (specification
+    /// R6.4-22).
+    package mutating func forgetShifts(of file: FileID) {
+        guard self.files[file] != nil else { return }
+        self.lastEpoch += 1
+        self.files[file]?.epoch = self.lastEpoch
+        self.files[file]?.logStart = self.lastEpoch
+        self.files[file]?.shifts = []
+    }
+
     /// The mapping epoch of a file, or 0 if nothing is known of it.
     package func epoch(of file: FileID) -> UInt64 { self.files[file]?.epoch ?? 0 }
 }

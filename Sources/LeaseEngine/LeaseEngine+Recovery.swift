@@ -185,6 +185,14 @@ extension LeaseEngine {
         self.reducedHolders = [:]
     }
 
+    /// Whether a holder holds anything.
+    package func isHolder(_ holder: HolderID) -> Bool { self.holders[holder] != nil }
+
+    /// What a holder holds, as it is kept; `nil` if it is gone.
+    package func record(of holder: HolderID) -> HolderRecord? {
+        self.holders[holder].map { self.record(of: holder, $0.client, $0.file) }
+    }
+
     private func record(of holder: HolderID, _ client: ClientID, _ file: FileID) -> HolderRecord {
         let state = self.holders[holder]
         var segments: [StoredSegment] = []

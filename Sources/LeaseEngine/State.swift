@@ -90,6 +90,8 @@ extension LeaseEngine {
         var method: Fence.Method
         /// The owner is at it; `false` while the engine waits to try again.
         var isInFlight: Bool
+        /// When the next try is due, unless one is in flight.
+        var nextTry: Instant
     }
 
     /// The state of a file that has layouts or waiters, or had them lately.

@@ -90,6 +90,24 @@ struct KernelHandle {
         self.handle = handle
     }
 
+    /// The handle that ``type`` and ``bytes`` were taken of; `nil` for more bytes than a handle can have.
+    init?(type: Int32, bytes: [UInt8]) {
+        guard bytes.count <= Int(LF_KERNEL_HANDLE_MAX) else { return nil }
+        var handle = lf_kernel_handle()
+        handle.type = type
+        handle.length = UInt32(bytes.count)
+        unsafe withUnsafeMutableBytes(of: &handle.bytes) { unsafe $0.copyBytes(from: bytes) }
+        self.handle = handle
+    }
+
+    /// Which layout the bytes have.
+    var type: Int32 { self.handle.type }
+
+    /// What the filesystem finds the file by.
+    var bytes: [UInt8] {
+        unsafe withUnsafeBytes(of: self.handle.bytes) { unsafe Array($0.prefix(Int(self.handle.length))) }
+    }
+
     /// The inode's generation, where the layout of the handle is known.
     func generation(on kind: FileSystemKind) -> UInt32? {
         switch (kind, self.handle.type, self.handle.length) {

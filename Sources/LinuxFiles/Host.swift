@@ -11,6 +11,14 @@ package enum Host {
     /// Never fails, never goes back.
     package static var now: Instant { Instant(nanoseconds: lf_boot_time_nanoseconds()) }
 
+    /// The wall clock as filesystems see it (`CLOCK_REALTIME_COARSE`): never ahead of the time of birth of a file that is
+    /// made next.
+    package static var wallClock: FileTime {
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME_COARSE, &now)
+        return FileTime(seconds: Int64(now.tv_sec), nanoseconds: UInt32(clamping: now.tv_nsec))
+    }
+
     /// The host's boot: 36 bytes of text that no other host, and no other boot of this one, has.
     ///
     /// - Throws: ``LayoutCore/LayoutStatus/noEntry`` where `/proc` is not mounted.

@@ -128,11 +128,11 @@ struct EngineWorld {
             self.send(.changeFinished(change, didChange: true))
         case .changeEnded(let change, _):
             self.endedChange = change
-        case .recallEnded, .released:
+        case .recallEnded, .released, .persist:
             break
         case .refuse(_, let refusal), .refuseChange(_, let refusal):
             preconditionFailure("the engine refuses: \(refusal.detail)")
-        case .fence, .revoked, .recallAny, .clientForgotten:
+        case .fence, .revoked, .recallAny, .clientForgotten, .persistRevocation, .graceEnded:
             preconditionFailure("nothing here is late, lost or too much: \(action)")
         }
     }

@@ -21,7 +21,10 @@ final class LayoutdProcess: Sendable {
         self.socketPath = directory.path + "/layoutd.sock"
         self.process = try ChildProcess(
             binary,
-            ["serve", "--export", self.exportPath, "--listen", "unix://\(self.socketPath)"]
+            [
+                "serve", "--export", self.exportPath, "--listen", "unix://\(self.socketPath)",
+                "--state", directory.path + "/state",
+            ]
         ) { $0.hasPrefix("layoutd ready") }
     }
 }

@@ -28,7 +28,9 @@ struct Layoutctl: AsyncParsableCommand {
             ),
             CommandGroup(
                 name: "The server",
-                subcommands: [Clients.self, Layouts.self, Waiting.self, Recalls.self, Counters.self]
+                subcommands: [
+                    Clients.self, Layouts.self, Waiting.self, Recalls.self, Counters.self, Blocked.self, Unblock.self,
+                ]
             ),
         ]
     )

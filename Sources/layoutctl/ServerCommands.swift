@@ -19,6 +19,7 @@ struct Clients: AsyncParsableCommand {
                         ("pid", .number(UInt64(client.pid))), ("sessions", .number(UInt64(client.sessions))),
                         ("layouts", .number(client.layouts)), ("leaseLeftMs", .signed(client.leaseLeftMilliseconds)),
                         ("backChannel", .bool(client.hasBackChannel)), ("overdue", .bool(client.isOverdue)),
+                        ("reclaiming", .bool(client.isReclaiming)),
                     ])
                 }
                 return Terminal.print(JSONValue.array(values).description)
@@ -32,6 +33,7 @@ struct Clients: AsyncParsableCommand {
                 if client.isOverdue { notes.append("has not returned in time") }
                 if !client.hasBackChannel { notes.append("cannot be recalled from") }
                 if client.leaseLeftMilliseconds <= 0 { notes.append("lease ran out") }
+                if client.isReclaiming { notes.append("has not reclaimed since the restart") }
                 table.add([
                     "\(client.client.rawValue)", client.name, client.pid == 0 ? "-" : "\(client.pid)", "\(client.uid)",
                     "\(client.layouts)", TimeText.milliseconds(UInt64(max(client.leaseLeftMilliseconds, 0))),
@@ -171,6 +173,8 @@ struct Counters: AsyncParsableCommand {
                 ("recallsRevoked", state.recallsRevoked), ("changesDone", state.changesDone),
                 ("changesFailed", state.changesFailed), ("changesDelayed", state.changesDelayed),
                 ("changesWaiting", state.changesWaiting), ("reads", state.deviceReads), ("writes", state.deviceWrites),
+                ("life", state.life), ("graceLeftMs", state.graceLeftMilliseconds),
+                ("clientsMissing", state.clientsMissing), ("blockedFiles", state.blockedFiles),
             ]
             guard !self.options.json else {
                 return Terminal.print(JSONValue.object(values.map { ($0.0, .number($0.1)) }).description)

@@ -29,6 +29,10 @@ extension HeldLayoutState {
     var pathText: String { PathText.text(self.path) }
 }
 
+extension BlockedState {
+    var pathText: String { PathText.text(self.path) }
+}
+
 extension RecallState {
     var pathText: String { PathText.text(self.path) }
 }

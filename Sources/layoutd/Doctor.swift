@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import LayoutServer
 import LinuxFiles
+import Recovery
 
 /// `layoutd doctor`.
 struct Doctor: AsyncParsableCommand {
@@ -14,10 +15,12 @@ struct Doctor: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The directory to look at.", valueName: "dir"))
     var export: String
 
+    @OptionGroup var state: StateOptions
+
     func run() async throws {
         let report: DoctorReport
         do throws(LinuxError) {
-            report = try DoctorReport(examining: self.export)
+            report = try DoctorReport(examining: self.export, state: self.state)
         } catch {
             StandardStreams.report("layoutd: \(error.message)")
             throw ExitCode(ending: error)
@@ -33,7 +36,7 @@ private struct DoctorReport {
     /// Whether read-write layouts can be granted at all.
     private(set) var canGrant = true
 
-    init(examining path: String) throws(LinuxError) {
+    init(examining path: String, state: StateOptions) throws(LinuxError) {
         let export = try ExportRoot(path: path)
         let support = try MappingSupport(probing: export)
         let fileSystem = support.fileSystem
@@ -51,6 +54,19 @@ private struct DoctorReport {
         )
         try self.addOperations(support)
         try self.addHost(export, support)
+        try self.addState(state, export)
+    }
+
+    private mutating func addState(_ state: StateOptions, _ export: ExportRoot) throws(LinuxError) {
+        let identity = StoreIdentity(of: try FileIdentity(of: export.directory, on: export.fileSystem))
+        let directory = state.path(for: identity)
+        let obstacle = StateOptions.obstacle(to: directory)
+        self.add(
+            "recovery store",
+            obstacle == nil,
+            "\(directory): layouts, and answers to changes, outlive the server",
+            else: "\(directory) cannot be used: \(obstacle ?? ""); name another directory with --state"
+        )
     }
 
     private mutating func addOperations(_ support: MappingSupport) throws(LinuxError) {

@@ -3,6 +3,7 @@ import LayoutCore
 import LayoutServer
 import LinuxFiles
 import ONCRPC
+import Recovery
 
 /// How the program ends when it cannot do what it was asked: the codes of sysexits.h, which systemd knows by name.
 extension ExitCode {
@@ -14,6 +15,8 @@ extension ExitCode {
     static var unavailable: ExitCode { ExitCode(69) }
     /// `EX_OSERR`: the system refused something.
     static var osError: ExitCode { ExitCode(71) }
+    /// `EX_IOERR`: the recovery store cannot be written any more.
+    static var ioError: ExitCode { ExitCode(74) }
     /// `EX_NOPERM`: a permission is missing.
     static var noPermission: ExitCode { ExitCode(77) }
     /// `EX_CONFIG`: the configuration cannot work.
@@ -24,6 +27,7 @@ extension ExitCode {
         switch error {
         case let error as LinuxError: self = Self.code(of: error.status)
         case let error as RPCTransportError: self = Self.code(of: error.code)
+        case let error as RecoveryStoreError: self = Self.code(of: error.code)
         case is ServerAddress.InvalidURL: self = .usage
         default: self = .osError
         }
@@ -34,6 +38,14 @@ extension ExitCode {
         case .noEntry, .notDirectory, .badName, .nameTooLong, .invalid, .exists: .configuration
         case .access, .notPermitted: .noPermission
         default: .osError
+        }
+    }
+
+    private static func code(of code: RecoveryStoreError.Code) -> ExitCode {
+        switch code {
+        case .inUse: .unavailable
+        case .full, .unavailable: .ioError
+        case .damaged, .wrongVersion, .foreign: .configuration
         }
     }
 
@@ -48,5 +60,5 @@ extension ExitCode {
 
 /// What an operator reads about an error.
 func explanation(of error: any Error) -> String {
-    (error as? LinuxError)?.message ?? "\(error)"
+    (error as? LinuxError)?.message ?? (error as? RecoveryStoreError)?.message ?? "\(error)"
 }

@@ -2,6 +2,8 @@ import ArgumentParser
 import Glibc
 import LayoutServer
 import Logging
+import Recovery
+import SQLiteStore
 import ServiceLifecycle
 import UnixSignals
 
@@ -29,6 +31,16 @@ struct Serve: AsyncParsableCommand {
         transform: { try ServerAddress($0) }
     )
     var listen: [ServerAddress]
+
+    @OptionGroup var state: StateOptions
+
+    @Flag(
+        help: """
+            Keep the recovery store aside and begin a new one. Clients lose their layouts and learn nothing of changes \
+            under way: only when the old store cannot be used.
+            """
+    )
+    var newState = false
 
     @Option(help: "How long a client may be silent before its layouts can be taken.")
     var lease = TimeArgument(seconds: 15)
@@ -99,8 +111,6 @@ struct Serve: AsyncParsableCommand {
         if geteuid() != 0 {
             logger.notice("not root: only this user, and root, are served", metadata: ["uid": "\(geteuid())"])
         }
-        StandardStreams.print("layoutd ready \(server.addresses.map(\.description).joined(separator: " "))")
-        ReadyNotice.send("READY=1")
         var group = ServiceGroupConfiguration(
             services: [.init(service: ServerService(server: server, isRegistered: self.register, logger: logger))],
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -122,6 +132,22 @@ struct Serve: AsyncParsableCommand {
         configuration.trustsRemoteRoot = self.noRootSquash
         configuration.allowsExclusive = self.allowExclusive
         configuration.logger = logger
+        let (state, isNew) = (self.state, self.newState)
+        configuration.openStore = { identity in
+            let directory = try state.directory(for: identity)
+            let store = try SQLiteStore.open(
+                directory: directory,
+                identity: identity,
+                mode: isNew ? .newState : .existingOrNew
+            )
+            logger.notice("recovery store", metadata: ["directory": "\(directory)"])
+            if let setAside = store.setAside {
+                logger.warning("the earlier recovery store was kept aside", metadata: ["directory": "\(setAside)"])
+            }
+            return store
+        }
+        // The log has said why. What was done and not written down is found out by the next start.
+        configuration.storeFailed = { _ in _exit(ExitCode.ioError.rawValue) }
         return configuration
     }
 }
@@ -133,6 +159,9 @@ private struct ServerService: Service {
     let logger: Logger
 
     func run() async throws {
+        // Not before: from here on signals are those of an orderly end.
+        StandardStreams.print("layoutd ready \(self.server.addresses.map(\.description).joined(separator: " "))")
+        ReadyNotice.send("READY=1")
         try? await gracefulShutdown()
         ReadyNotice.send("STOPPING=1")
         // The next signal is not asked to wait: the kernel's own answer ends the process.

@@ -82,7 +82,8 @@ extension LineLogHandler.Format: ExpressibleByArgument {}
 enum Environment {
     /// The variables that are read.
     static let variables: [(name: String, option: String)] = [
-        ("LAYOUTD_EXPORT", "--export"), ("LAYOUTD_LISTEN", "--listen"), ("LAYOUTD_LEASE", "--lease"),
+        ("LAYOUTD_EXPORT", "--export"), ("LAYOUTD_STATE", "--state"), ("LAYOUTD_LISTEN", "--listen"),
+        ("LAYOUTD_LEASE", "--lease"),
         ("LAYOUTD_RECALL_TIMEOUT", "--recall-timeout"), ("LAYOUTD_PATIENCE", "--patience"),
         ("LAYOUTD_FENCE", "--fence"), ("LAYOUTD_THREADS", "--threads"),
         ("LAYOUTD_MAX_CONNECTIONS", "--max-connections"), ("LAYOUTD_SOCKET_MODE", "--socket-mode"),
@@ -95,7 +96,7 @@ enum Environment {
         var completed = arguments
         for (name, option) in Self.variables {
             switch arguments.first {
-            case "doctor": guard option == "--export" else { continue }
+            case "doctor": guard ["--export", "--state"].contains(option) else { continue }
             case "serve", nil: break
             case let first?: guard first.hasPrefix("--"), first != "--version" else { return arguments }
             }

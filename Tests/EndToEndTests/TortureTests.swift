@@ -53,16 +53,7 @@ import Testing
     @Test("E3: raw pointers into windows that follow their content", arguments: TestFileSystems.available)
     func content(on fileSystem: TestFileSystem) async throws {
         try await self.run(on: fileSystem, following: .content) { storm, region in
-            let pages = unsafe Storm.Pages(base: region.baseAddress)
-            try storm.start { thread, random, counts in
-                let page = random % MarkedFile.pages
-                let name = MarkedFile.mark + UInt64(page)
-                let isFirstRight = unsafe pages.word(page, 0).pointee == name
-                // Load, add, store: one writer per word.
-                unsafe pages.word(page, 1 + thread).pointee &+= 1
-                counts[page] += 1
-                return unsafe isFirstRight && pages.word(page, 511).pointee == name
-            }
+            try storm.countInContent(of: region)
         }
     }
 

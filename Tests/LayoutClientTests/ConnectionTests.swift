@@ -164,7 +164,7 @@ struct ConnectionTests {
             _ = try await LayoutClient.connect(to: "layout+unix:///nonexistent/l.sock", configuration: configuration)
         }
         #expect(error?.code == .unreachable)
-        #expect(ContinuousClock.now - start < .seconds(3))
+        #expect(ContinuousClock.now - start < .seconds(20))
         for url in ["unix:///x", "layout+unix://x", "layout://host", "layout://:1", "layout://h:0", "layout://h:70000"]
         {
             let error = await #expect(throws: LayoutError.self) { _ = try await LayoutClient.connect(to: url) }

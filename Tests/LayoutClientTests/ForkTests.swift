@@ -66,6 +66,22 @@ struct ForkTests {
         #expect(byte == 48)
     }
 
+    @Test("what layouts are held with closes on exec, so that a program that is started keeps nobody's layouts [F7]")
+    func closesOnExec() async throws {
+        try await withWorld { world in
+            try world.makeFile("a", blocks: 4)
+            let client = try await world.connect()
+            let file = try await client.open("a", .readWrite)
+            let regions = [try await file.map(0..<16384, .readWrite), try await file.map(0..<16384, .read)]
+            let path = world.directory.file("a")
+            let held = (3..<4096 as Range<CInt>).filter { linkTarget("/proc/self/fd/\($0)") == path }
+            #expect(!held.isEmpty)
+            for descriptor in held { #expect(fcntl(descriptor, F_GETFD) & FD_CLOEXEC != 0) }
+            for region in regions { await region.unmap() }
+            await client.close()
+        }
+    }
+
     /// How many calls do not fail as they should.
     private static func failures(_ client: LayoutClient, _ file: LayoutFile, _ region: MappedRegion) async -> Int32 {
         var failures: Int32 = 0
@@ -91,6 +107,15 @@ struct ForkTests {
         await client.close()
         return failures
     }
+}
+
+private func linkTarget(_ path: String) -> String? {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+        guard let base = unsafe bytes.bindMemory(to: CChar.self).baseAddress else { return -1 }
+        return unsafe readlink(path, base, bytes.count)
+    }
+    return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
 }
 
 private func fileSize(_ path: String) -> Int {

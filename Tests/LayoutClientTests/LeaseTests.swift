@@ -21,7 +21,7 @@ struct LeaseTests {
             let client = try await world.connect(to: proxy.url)
             let other = try await world.connect()
             let region = try await client.open("a", .readWrite).map(0..<16384, .readWrite)
-            // A raw store a few thousand times a millisecond: none must come after the change.
+            // Thousands of raw stores a second: none must come after the change.
             let stores = startBusyThread { unsafe region.bytes[0] = 0xee }
             proxy.setStalled(true)
             let closed = Task {

@@ -97,6 +97,23 @@ struct MappingTests {
         }
     }
 
+    @Test("what others have appended is there when it is mapped anew")
+    func appended() async throws {
+        try await withWorld { world in
+            try world.makeFile("a", blocks: 4)
+            let client = try await world.connect()
+            let other = try await world.connect()
+            let file = try await client.open("a", .readWrite)
+            let region = try await file.map(0..<16384)
+            #expect(try await onThread { unsafe region.bytes[0] } == 1)
+            try await other.open("a", .readWrite).write([UInt8](repeating: 9, count: 8192), at: 16384)
+            let tail = try await file.map(16384..<24576)
+            #expect(try await onThread { unsafe tail.bytes[4096] } == 9)
+            await client.close()
+            await other.close()
+        }
+    }
+
     @Test("a change of bytes that the caller itself pins fails at once")
     func ownPinIsADeadlock() async throws {
         try await withWorld { world in

@@ -65,6 +65,22 @@ import Testing
         #expect(world.holder.heldRanges.allSatisfy { !$0.range.overlaps(blocks(4, 6)) })
     }
 
+    @Test("A grant of which a return has left nothing leaves no descriptor and no stateid behind")
+    func voidGrantAfterTheLastReturn() throws {
+        var world = World()
+        try world.open(1, blocks(0, 2), seqid: 1)
+        world.add(2, blocks(4, 6))
+        world.send(.windowWanted(Holder.WindowID(2)))
+        let late = try #require(world.get)
+        world.recall(blocks(0, 6), seqid: 2)
+        world.send(.drained(Holder.WindowID(1)))
+        #expect(world.holder.heldRanges.isEmpty)
+        // Its reply brings the descriptor of a stateid that is over.
+        world.grant(late.id, late.range, seqid: 2)
+        #expect(world.actions.contains(.dropDescriptors))
+        #expect(world.holder.stateID == .none)
+    }
+
     @Test("No LAYOUTGET for a range that is being given back")
     func noGetBeforeReturn() throws {
         var world = World()

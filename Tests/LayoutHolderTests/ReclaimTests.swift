@@ -24,7 +24,7 @@ import Testing
         #expect(world.holder.heldRanges.map(\.range) == [blocks(0, 4), blocks(8, 9)])
     }
 
-    @Test("a refused reclaim takes just its own windows, by force, and they are leased anew after the reclaim [D4]")
+    @Test("a refused reclaim takes just its own windows, by force, and they are leased anew after the reclaim")
     func refused() throws {
         var world = World()
         try world.open(1, blocks(0, 4), seqid: 1)

@@ -56,12 +56,13 @@ extension SeededGenerator {
         case .state:
             return .state(
                 StateArguments(
-                    kind: self.element([.server, .clients, .layouts, .waiting, .recalls]),
+                    kind: self.element([.server, .clients, .layouts, .waiting, .recalls, .blocked]),
                     cookie: self.number(),
                     maxRecords: self.number()
                 )
             )
         case .revoke: return .revoke(RevokeArguments(client: self.client(), handle: self.handle()))
+        case .unblock: return .unblock(self.handle())
         case .allocate, .punchHole, .zeroRange, .collapseRange, .insertRange, .truncate:
             preconditionFailure("\(procedure) has an operation")
         }
@@ -83,7 +84,7 @@ extension SeededGenerator {
     mutating func response(_ procedure: Procedure) -> Response {
         switch procedure {
         case .null, .sequence, .reclaimComplete, .destroySession, .destroyClientID, .close, .remove, .rename, .commit,
-            .revoke:
+            .revoke, .unblock:
             .void
         case .exchangeID: .exchangeID(self.exchangeIDResult())
         case .createSession: .createSession(self.createSessionResult())

@@ -4,12 +4,13 @@ import LayoutXDR
 extension SeededGenerator {
     mutating func records() -> StateRecords {
         let limit = ProtocolLimits.records
-        return switch Int.random(in: 0..<5, using: &self) {
+        return switch Int.random(in: 0..<6, using: &self) {
         case 0: .server(self.serverState())
         case 1: .clients(self.array(upTo: limit) { $0.clientState() })
         case 2: .layouts(self.array(upTo: limit) { $0.heldLayoutState() })
         case 3: .waiting(self.array(upTo: limit) { $0.waitingState() })
-        default: .recalls(self.array(upTo: limit) { $0.recallState() })
+        case 4: .recalls(self.array(upTo: limit) { $0.recallState() })
+        default: .blocked(self.array(upTo: limit) { $0.blockedState() })
         }
     }
 
@@ -30,6 +31,10 @@ extension SeededGenerator {
         state.grantsWaiting = self.number()
         state.deviceReads = self.number()
         state.deviceWrites = self.number()
+        state.life = self.number()
+        state.graceLeftMilliseconds = self.number()
+        state.clientsMissing = self.number()
+        state.blockedFiles = self.number()
         return state
     }
 
@@ -44,7 +49,8 @@ extension SeededGenerator {
             layouts: self.number(),
             leaseLeftMilliseconds: self.signed(),
             hasBackChannel: self.bool(),
-            isOverdue: self.bool()
+            isOverdue: self.bool(),
+            isReclaiming: self.bool()
         )
     }
 
@@ -75,6 +81,10 @@ extension SeededGenerator {
             isRunning: self.bool(),
             waitsFor: self.array(upTo: ProtocolLimits.waitsFor) { $0.client() }
         )
+    }
+
+    private mutating func blockedState() -> BlockedState {
+        BlockedState(handle: self.handle(), path: self.path(), reason: self.text(upTo: ProtocolLimits.detail))
     }
 
     private mutating func recallState() -> RecallState {

@@ -23,6 +23,10 @@ extension Sample {
         state.grantsWaiting = 12
         state.deviceReads = 13
         state.deviceWrites = 14
+        state.life = 15
+        state.graceLeftMilliseconds = 16
+        state.clientsMissing = 17
+        state.blockedFiles = 18
         return state
     }()
 
@@ -36,7 +40,8 @@ extension Sample {
         layouts: 3,
         leaseLeftMilliseconds: -250,
         hasBackChannel: true,
-        isOverdue: false
+        isOverdue: false,
+        isReclaiming: true
     )
 
     private static let heldLayout = HeldLayoutState(
@@ -77,6 +82,12 @@ extension Sample {
         fenceAttempts: 1
     )
 
+    private static let blockedState = BlockedState(
+        handle: Self.handle,
+        path: Self.bytes("data/set.bin"),
+        reason: "an insert was interrupted"
+    )
+
     static let operators: [Sample] = [
         .call("state", .state(StateArguments(kind: .waiting, cookie: 0, maxRecords: 100))),
         Self.state("state-server", .server(Self.server)),
@@ -84,10 +95,14 @@ extension Sample {
         Self.state("state-layouts", .layouts([Self.heldLayout])),
         Self.state("state-waiting", .waiting([Self.waiting])),
         Self.state("state-recalls", .recalls([Self.recallState])),
+        Self.state("state-blocked", .blocked([Self.blockedState])),
         .failure("state", .state, .access, "only root may ask; uid is 1000"),
         .call("revoke", .revoke(RevokeArguments(client: Self.client, handle: .root))),
         .reply("revoke", .revoke, .void),
         .failure("revoke", .revoke, .notSupported, "REVOKE is reserved"),
+        .call("unblock", .unblock(Self.handle)),
+        .reply("unblock", .unblock, .void),
+        .failure("unblock", .unblock, .noEntry, "the file is not blocked"),
     ]
 
     private static let callbackSequence = CallbackSequence(

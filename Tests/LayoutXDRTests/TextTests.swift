@@ -55,7 +55,8 @@ import Testing
             layouts: 0,
             leaseLeftMilliseconds: 0,
             hasBackChannel: false,
-            isOverdue: false
+            isOverdue: false,
+            isReclaiming: false
         )
         let sample = Sample.reply("long", .state, .state(StateResult(records: .clients([client]), nextCookie: 0)))
         let decoded = try Message.decode(.reply(.state), sample.message.encoded)

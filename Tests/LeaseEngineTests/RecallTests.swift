@@ -126,6 +126,32 @@ import Testing
         #expect(world.permitted == [change])
     }
 
+    @Test("C17: a holder that dies while its fence waits for the next try is looked at at once, and fenced no oftener")
+    func deadBetweenTries() throws {
+        var (world, change, recall) = try self.recalled()
+        world.wait(.seconds(10))
+        for pause in [250, 500, 1000, 2000] {
+            world.send(.fenceFinished(recall.holder, isGone: false))
+            world.wait(.milliseconds(pause))
+        }
+        world.send(.fenceFinished(recall.holder, isGone: false))
+        let tries = world.fences.count
+        world.wait(.seconds(1))
+        #expect(world.fences.count == tries)
+        world.send(.backChannelChanged(alice, isUp: false))
+        #expect(world.fences.count == tries + 1)
+        #expect(world.fences.last?.method == .prove)
+        // It only was a broken connection: the next try comes in its time, once.
+        world.send(.fenceFinished(recall.holder, isGone: false))
+        world.wait(.milliseconds(4500))
+        #expect(world.fences.count == tries + 1)
+        world.wait(.milliseconds(600))
+        #expect(world.fences.count == tries + 2)
+        #expect(world.fences.last?.method == .enforce)
+        world.send(.fenceFinished(recall.holder, isGone: true))
+        #expect(world.permitted == [change])
+    }
+
     @Test("D9: a silent client keeps its layouts until something conflicts; then nobody waits for an answer")
     func courtesy() throws {
         var world = World()

@@ -50,10 +50,12 @@ package final class ChildProcess: Sendable {
     deinit { close(self.output) }
 
     /// Waits for output, up to and with the next newline; empty once there is no more.
+    ///
+    /// A program that says nothing for a minute is taken to have nothing more to say.
     package func readLine() -> String {
         var line: [UInt8] = []
         var byte: UInt8 = 0
-        while unsafe read(self.output, &byte, 1) == 1 {
+        while self.hasOutput(within: 60_000), unsafe read(self.output, &byte, 1) == 1 {
             line.append(byte)
             if byte == UInt8(ascii: "\n") { break }
         }
@@ -65,28 +67,64 @@ package final class ChildProcess: Sendable {
 
     /// Waits for the end of the program and of its output.
     ///
-    /// Call it exactly once.
+    /// Call it exactly once. A program that says nothing for two minutes and does not end is killed: no test waits for
+    /// ever.
     package func wait() -> ProcessResult {
         var output: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
+            guard self.hasOutput(within: 120_000) else {
+                self.signal(SIGKILL)
+                break
+            }
             let count = unsafe read(self.output, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { break }
             output += buffer[..<count]
         }
+        return ProcessResult(status: self.reap(), output: String(decoding: output, as: UTF8.self))
+    }
+
+    /// Kills the program and waits for its end, not for that of those who share its output.
+    ///
+    /// Call it or ``wait()``, once.
+    package func end() {
+        self.signal(SIGKILL)
+        _ = self.reap()
+    }
+
+    /// How the program has ended, as ``ProcessResult/status`` says it; `nil` as long as it runs.
+    ///
+    /// Once it has returned something, call nothing else any more.
+    package func endedStatus() -> Int32? {
+        var raw: CInt = 0
+        return unsafe waitpid(self.pid, &raw, WNOHANG) == self.pid ? Self.status(raw) : nil
+    }
+
+    private func reap() -> Int32 {
         var raw: CInt = 0
         while unsafe waitpid(self.pid, &raw, 0) < 0, errno == EINTR {}
-        // waitpid(2): the low seven bits are the signal, the next byte the exit code.
-        let status = raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f
-        return ProcessResult(status: status, output: String(decoding: output, as: UTF8.self))
+        return Self.status(raw)
+    }
+
+    /// waitpid(2): the low seven bits are the signal, the next byte the exit code.
+    private static func status(_ raw: CInt) -> Int32 { raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f }
+
+    /// Whether there is output, or its end, within so many milliseconds.
+    private func hasOutput(within milliseconds: CInt) -> Bool {
+        var wanted = pollfd(fd: self.output, events: Int16(POLLIN), revents: 0)
+        while true {
+            let ready = unsafe poll(&wanted, 1, milliseconds)
+            if ready < 0, errno == EINTR { continue }
+            return ready > 0
+        }
     }
 }
 
 /// Runs a program to its end.
 @discardableResult
-package func runProcess(_ path: String, _ arguments: [String]) throws -> ProcessResult {
-    try ChildProcess(path, arguments).wait()
+package func runProcess(_ path: String, _ arguments: [String], passing: CInt? = nil) throws -> ProcessResult {
+    try ChildProcess(path, arguments, passing: passing).wait()
 }
 
 /// Runs a program that must succeed.

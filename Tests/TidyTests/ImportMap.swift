@@ -19,7 +19,9 @@ enum ImportMap {
         "LayoutXDR": ["LayoutCore", "CLayoutXDR", "CTIRPC", "NIOCore"],
         "ONCRPC": Self.transport.union(Self.system).union(["CTIRPC", "CLinuxFiles"]),
         "LinuxFiles": Self.system.union(["LayoutCore", "CLinuxFiles"]),
+        "SQLiteStore": Self.system.union(["LayoutCore", "Recovery", "LinuxFiles", "GRDB", "FoundationEssentials"]),
         "MappedWindows": Self.system.union(["LayoutCore", "CMappedWindows"]),
+        "MappingGuard": Self.system.union(["LayoutCore", "LinuxFiles", "CLinuxFiles", "CMappingGuard"]),
         // The shells.
         "LayoutServer": Self.transport.union(Self.system).union([
             "LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", "Logging",
@@ -28,8 +30,9 @@ enum ImportMap {
             "LayoutCore", "Sessions", "LayoutHolder", "LayoutXDR", "ONCRPC", "LinuxFiles", "MappedWindows", "Logging",
         ]),
         "layoutd": Self.system.union([
-            "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "ArgumentParser", "Logging", "ServiceLifecycle",
-            "UnixSignals",
+            "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", "ArgumentParser",
+            "Logging",
+            "ServiceLifecycle", "UnixSignals",
         ]),
         "layoutctl": Self.system.union(["LayoutClient", "LayoutCore", "LayoutXDR", "ArgumentParser", "Logging"]),
         "layout-bench": Self.system.union([

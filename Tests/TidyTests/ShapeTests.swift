@@ -44,13 +44,6 @@ enum Shape {
         hints: ["DispatchSemaphore", "Thread.sleep", "usleep", "nanosleep"]
     )
 
-    /// Files that may, and why.
-    static let sleepers = [
-        "Sources/LayoutServer/FenceWork.swift":
-            "the kernel tells nobody when a lock falls; a thread of the fences' own",
-        "Sources/LayoutServer/HookProgram.swift": "a child's end, with a limit; a thread of the fences' own",
-    ]
-
     /// Banned in the texts of traps.
     private static let bannedTraps: [(pattern: Pattern, remedy: String)] = [
         (
@@ -81,7 +74,7 @@ enum Shape {
         found += try Self.bannedCode.flatMap { pattern, remedy in
             try pattern.violations(in: file, code: true) { "'\($0)': \(remedy)" }
         }
-        if file.path.hasPrefix("Sources/"), Self.sleepers[file.path] == nil {
+        if file.path.hasPrefix("Sources/") {
             found += try Self.sleeping.violations(in: file, code: true) {
                 "'\($0)': wait for an event, with one deadline"
             }
@@ -136,7 +129,7 @@ enum Shape {
 
     @Test func exceptionsAreAboutFilesThatExist() throws {
         let paths = Set(try Repository.paths(.present))
-        for path in Array(Shape.longFiles.keys) + Array(Shape.sleepers.keys) {
+        for path in Shape.longFiles.keys {
             #expect(paths.contains(path), "\(path) is gone: it needs no exception")
         }
     }

@@ -94,6 +94,7 @@ enum ll_stat {
 	LL_BAD_STATEID = 10025,
 	LL_NOT_SAME = 10027,
 	LL_NO_GRACE = 10033,
+	LL_RECLAIM_BAD = 10034,
 	LL_BADXDR = 10036,
 	LL_BADNAME = 10041,
 	LL_BADIOMODE = 10049,
@@ -832,6 +833,7 @@ enum ll_state_kind {
 	LL_STATE_LAYOUTS = 2,
 	LL_STATE_WAITING = 3,
 	LL_STATE_RECALLS = 4,
+	LL_STATE_BLOCKED = 5,
 };
 typedef enum ll_state_kind ll_state_kind;
 
@@ -859,6 +861,10 @@ struct ll_state_server {
 	u_quad_t grants_waiting;
 	u_quad_t device_reads;
 	u_quad_t device_writes;
+	u_quad_t life;
+	u_quad_t grace_left_ms;
+	u_quad_t clients_missing;
+	u_quad_t blocked_files;
 };
 typedef struct ll_state_server ll_state_server;
 
@@ -876,6 +882,7 @@ struct ll_state_client {
 	quad_t lease_left_ms;
 	bool_t back_channel;
 	bool_t overdue;
+	bool_t reclaiming;
 };
 typedef struct ll_state_client ll_state_client;
 
@@ -926,6 +933,13 @@ struct ll_state_recall {
 };
 typedef struct ll_state_recall ll_state_recall;
 
+struct ll_state_blocked {
+	ll_fh fh;
+	ll_path path;
+	ll_detail reason;
+};
+typedef struct ll_state_blocked ll_state_blocked;
+
 struct ll_state_records {
 	ll_state_kind kind;
 	union {
@@ -946,6 +960,10 @@ struct ll_state_records {
 			u_int recalls_len;
 			ll_state_recall *recalls_val;
 		} recalls;
+		struct {
+			u_int blocked_len;
+			ll_state_blocked *blocked_val;
+		} blocked;
 	} ll_state_records_u;
 };
 typedef struct ll_state_records ll_state_records;
@@ -977,6 +995,12 @@ struct LL_REVOKEargs {
 	ll_fh fh;
 };
 typedef struct LL_REVOKEargs LL_REVOKEargs;
+
+struct LL_UNBLOCKargs {
+	ll_sequence_args sequence;
+	ll_fh fh;
+};
+typedef struct LL_UNBLOCKargs LL_UNBLOCKargs;
 
 struct CB_sequence_args {
 	ll_sessionid sessionid;
@@ -1141,6 +1165,9 @@ extern  LL_STATEres * ll_state_1_svc(LL_STATEargs *, struct svc_req *);
 #define LL_REVOKE 61
 extern  LL_VOIDres * ll_revoke_1(LL_REVOKEargs *, CLIENT *);
 extern  LL_VOIDres * ll_revoke_1_svc(LL_REVOKEargs *, struct svc_req *);
+#define LL_UNBLOCK 62
+extern  LL_VOIDres * ll_unblock_1(LL_UNBLOCKargs *, CLIENT *);
+extern  LL_VOIDres * ll_unblock_1_svc(LL_UNBLOCKargs *, struct svc_req *);
 extern int layout_program_1_freeresult (SVCXPRT *, xdrproc_t, caddr_t);
 
 #else /* K&R C */
@@ -1243,6 +1270,9 @@ extern  LL_STATEres * ll_state_1_svc();
 #define LL_REVOKE 61
 extern  LL_VOIDres * ll_revoke_1();
 extern  LL_VOIDres * ll_revoke_1_svc();
+#define LL_UNBLOCK 62
+extern  LL_VOIDres * ll_unblock_1();
+extern  LL_VOIDres * ll_unblock_1_svc();
 extern int layout_program_1_freeresult ();
 #endif /* K&R C */
 
@@ -1379,11 +1409,13 @@ extern  bool_t xdr_ll_state_client (XDR *, ll_state_client*);
 extern  bool_t xdr_ll_state_layout (XDR *, ll_state_layout*);
 extern  bool_t xdr_ll_state_waiting (XDR *, ll_state_waiting*);
 extern  bool_t xdr_ll_state_recall (XDR *, ll_state_recall*);
+extern  bool_t xdr_ll_state_blocked (XDR *, ll_state_blocked*);
 extern  bool_t xdr_ll_state_records (XDR *, ll_state_records*);
 extern  bool_t xdr_ll_state_resok (XDR *, ll_state_resok*);
 extern  bool_t xdr_ll_state_result (XDR *, ll_state_result*);
 extern  bool_t xdr_LL_STATEres (XDR *, LL_STATEres*);
 extern  bool_t xdr_LL_REVOKEargs (XDR *, LL_REVOKEargs*);
+extern  bool_t xdr_LL_UNBLOCKargs (XDR *, LL_UNBLOCKargs*);
 extern  bool_t xdr_CB_sequence_args (XDR *, CB_sequence_args*);
 extern  bool_t xdr_ll_break_reason (XDR *, ll_break_reason*);
 extern  bool_t xdr_CB_LAYOUTRECALLargs (XDR *, CB_LAYOUTRECALLargs*);
@@ -1489,11 +1521,13 @@ extern bool_t xdr_ll_state_client ();
 extern bool_t xdr_ll_state_layout ();
 extern bool_t xdr_ll_state_waiting ();
 extern bool_t xdr_ll_state_recall ();
+extern bool_t xdr_ll_state_blocked ();
 extern bool_t xdr_ll_state_records ();
 extern bool_t xdr_ll_state_resok ();
 extern bool_t xdr_ll_state_result ();
 extern bool_t xdr_LL_STATEres ();
 extern bool_t xdr_LL_REVOKEargs ();
+extern bool_t xdr_LL_UNBLOCKargs ();
 extern bool_t xdr_CB_sequence_args ();
 extern bool_t xdr_ll_break_reason ();
 extern bool_t xdr_CB_LAYOUTRECALLargs ();

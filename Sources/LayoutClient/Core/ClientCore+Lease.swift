@@ -14,6 +14,7 @@ extension ClientCore {
         switch basis {
         case .rebound:
             self.counters.count(\.reconnections)
+            self.catchUpWithReclaim()
         case .fresh:
             self.startAnew()
         case .sameLife:
@@ -37,6 +38,7 @@ extension ClientCore {
     /// The first session, or one with a server that knows nothing of this client.
     private func startAnew() {
         let life = self.link.client?.serverVerifier ?? 0
+        self.owesReclaim = false
         if self.standing == .none {
             self.standing = .owing(.paid)
         } else {
@@ -61,6 +63,7 @@ extension ClientCore {
         case .owing:
             // What was sent on the session before may not have been executed.
             self.standing = .owing(.owed)
+            self.catchUpWithReclaim()
         }
     }
 

@@ -7,6 +7,7 @@ import LinuxFiles
 extension ClientCore {
     /// Reclaims all that the files hold, be it nothing: the server waits for the end of it.
     func beginReclaim() {
+        self.owesReclaim = true
         // One more than there are, until all have been counted.
         var reclaim = Standing.Reclaim(isUsable: self.hasLease, pending: 1)
         if case .reclaiming(let earlier) = self.standing { reclaim.isRevoked = earlier.isRevoked }
@@ -14,6 +15,12 @@ extension ClientCore {
         for file in self.files.values { file.serverRestarted() }
         self.countReclaims(-1)
         self.completeReclaim()
+    }
+
+    /// Ends a reclaim that was given up when the server was out of reach for too long; nothing is held any more.
+    func catchUpWithReclaim() {
+        guard self.owesReclaim, case .owing = self.standing else { return }
+        self.beginReclaim()
     }
 
     /// Counts a file whose last reclaim was answered.
@@ -61,6 +68,7 @@ extension ClientCore {
 
     /// The server knows what is held, and has dropped the rest.
     private func endReclaim(_ reclaim: Standing.Reclaim) {
+        self.owesReclaim = false
         if let sent = reclaim.renewal { self.link.lease.renew(sent: sent) }
         let isInTime = self.link.lease.deadline.map { Host.now < $0 } ?? false
         if reclaim.isRevoked {

@@ -24,6 +24,8 @@ final class ClientCore {
     var devices = DeviceTable()
     /// How this client stands with the server: what it holds, and whether it may be used.
     var standing = Standing.none
+    /// A server that remembers this client has not heard RECLAIM_COMPLETE yet, and gives it nothing new before.
+    var owesReclaim = false
     /// The server wants everything back, as soon as it can be.
     private var isReturningEverything = false
     /// The server's verifier: another one in each of its lives.

@@ -3,13 +3,13 @@ import LayoutHolder
 import LayoutXDR
 import LinuxFiles
 
-/// Calls that name the file, over restarts of the server, which make its handle void.
+/// Calls that name the file, over restarts of a server without memory, which make its handle void.
 extension FileCore {
     /// What the file is called by.
     enum Resolution {
         /// ``FileCore/handle`` is good, as far as is known. Next: `pending`.
         case resolved
-        /// The server was restarted, and the path is being looked up again. Next: `resolved`, `lost`.
+        /// The server was restarted without its memory, and the path is being looked up again. Next: `resolved`, `lost`.
         case pending([(Result<FileHandle, Failure>) -> Void])
         /// The path names something else now.
         case lost(Failure)
@@ -100,14 +100,15 @@ extension FileCore {
         }
         self.beginAnew()
         let arguments = PathArguments(directory: .root, path: Array(self.path.utf8))
-        let life = self.client.life
+        self.lookups += 1
+        let lookup = self.lookups
         self.client.link.submit(
             .lookup(arguments),
             loss: .repeatable,
             timeout: self.client.configuration.giveUpAfter
         ) { [self] result in
             // A second restart has asked again.
-            guard life == self.client.life, case .pending(let waiting) = self.resolution else { return }
+            guard lookup == self.lookups, case .pending(let waiting) = self.resolution else { return }
             let outcome = result.flatMap { response -> Result<FileHandle, Failure> in
                 guard case .object(let object) = response, object.attributes.fileNumber == self.fileNumber else {
                     let detail = "the server was restarted, and '\(self.path)' is another file now"

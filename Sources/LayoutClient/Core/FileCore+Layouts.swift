@@ -113,17 +113,22 @@ extension FileCore {
         case .success(.layoutGet(let grant)):
             self.note(grant.stateID)
             guard grant.ioMode == ioMode, grant.range.contains(range.lowerBound) else {
-                self.client.link.restartSession("a grant is not what was asked for")
-                return
+                return self.misanswered(id, range, "the server has granted something else than it was asked for")
             }
             self.client.counters.count(\.grants)
             self.granted(id, grant)
         case .success:
-            self.client.link.restartSession("LAYOUTGET was answered with something else")
+            self.misanswered(id, range, "LAYOUTGET was answered with something else")
         case .failure(let failure):
             self.client.counters.count(\.refusals)
             self.refused(id, range, failure)
         }
+    }
+
+    /// The server and this side do not agree about what is held: all of it goes back, and the window fails.
+    private func misanswered(_ id: LayoutHolder.GetID, _ range: ByteRange, _ detail: String) {
+        self.refused(id, range, Failure(.serverFault, detail))
+        self.startReset()
     }
 
     private func refused(_ id: LayoutHolder.GetID, _ range: ByteRange, _ failure: Failure) {

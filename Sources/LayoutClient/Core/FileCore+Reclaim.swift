@@ -33,12 +33,13 @@ extension FileCore {
         self.submitGet(range, ioMode, stateID, knownEpoch, flags: .reclaim) { [self] result in
             guard self.holder.awaitsReclaim(id) else { return }
             switch result {
-            case .success(.layoutGet(let grant)) where grant.ioMode == ioMode && range.contains(grant.range):
+            case .success(.layoutGet(let grant)) where grant.ioMode == ioMode && grant.range.overlaps(range):
                 self.note(grant.stateID)
                 self.client.counters.count(\.layoutsReclaimed)
                 self.granted(id, grant)
             case .success:
-                self.client.link.restartSession("a reclaim was answered with something else")
+                self.client.counters.count(\.reclaimsRefused)
+                self.handle(.refused(id, .serverFault))
             case .failure(let failure) where failure.status == .deadSession || failure.status == .badSession:
                 // With the next session all is reclaimed anew.
                 break

@@ -11,9 +11,11 @@ import NIOCore
 final class FileCore {
     /// Refers back to this file until the client is closed.
     let client: ClientCore
-    /// What the server calls it, in this life of the server.
+    /// What the server calls it, for as long as it remembers.
     var handle: FileHandle
     var resolution = Resolution.resolved
+    /// How often the path was looked up again.
+    var lookups = 0
     /// The inode number.
     let fileNumber: UInt64
     /// The path that it was first opened by, for people.

@@ -86,7 +86,8 @@ extension Procedure {
     var changesSomething: Bool {
         switch self {
         case .open, .setAttributes, .createDirectory, .remove, .rename, .layoutGet, .layoutCommit, .layoutReturn,
-            .allocate, .punchHole, .zeroRange, .collapseRange, .insertRange, .truncate, .cloneRange, .write, .revoke:
+            .allocate, .punchHole, .zeroRange, .collapseRange, .insertRange, .truncate, .cloneRange, .write, .revoke,
+            .unblock:
             true
         case .null, .exchangeID, .createSession, .bindConnectionToSession, .sequence, .reclaimComplete,
             .destroySession, .destroyClientID, .lookup, .close, .getAttributes, .readDirectory, .getDeviceInfo, .read,

@@ -36,7 +36,8 @@ protocol SessionLinkOwner: AnyObject {
 /// The session with the server: its connection, its slots, and exactly-once calls over both.
 ///
 /// Connects again when the connection breaks, and sends the calls under way again on their slots. When the server no
-/// longer knows the session it makes a new one and says so. Bound to its event loop; nothing in it blocks.
+/// longer knows the session, or has restarted, it makes a new one and says what that means for what is held
+/// (``SessionBasis``). Bound to its event loop; nothing in it blocks.
 final class SessionLink {
     /// Where the connection is.
     enum Phase {

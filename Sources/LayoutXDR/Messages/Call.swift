@@ -102,11 +102,14 @@ package enum Request: Hashable, Sendable {
     case state(StateArguments)
     /// REVOKE.
     case revoke(RevokeArguments)
+    /// UNBLOCK.
+    case unblock(FileHandle)
 }
 
 /// What a successful call answers.
 package enum Response: Hashable, Sendable {
-    /// Nothing but its status: NULL, SEQUENCE, RECLAIM_COMPLETE, DESTROY_*, CLOSE, REMOVE, RENAME, COMMIT, REVOKE.
+    /// Nothing but its status: NULL, SEQUENCE, RECLAIM_COMPLETE, DESTROY_*, CLOSE, REMOVE, RENAME, COMMIT, REVOKE,
+    /// UNBLOCK.
     case void
     /// EXCHANGE_ID.
     case exchangeID(ExchangeIDResult)

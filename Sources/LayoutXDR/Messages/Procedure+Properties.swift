@@ -9,7 +9,7 @@ extension Procedure {
         case .sequence, .reclaimComplete, .lookup, .open, .close, .getAttributes, .setAttributes, .readDirectory,
             .createDirectory, .remove, .rename, .layoutGet, .layoutCommit, .layoutReturn, .getDeviceInfo, .allocate,
             .punchHole, .zeroRange, .collapseRange, .insertRange, .truncate, .cloneRange, .read, .write, .commit,
-            .state, .revoke:
+            .state, .revoke, .unblock:
             true
         }
     }
@@ -26,7 +26,7 @@ extension Procedure {
         case .null, .exchangeID, .createSession, .bindConnectionToSession, .sequence, .reclaimComplete,
             .destroySession, .destroyClientID, .lookup, .open, .close, .getAttributes, .setAttributes, .readDirectory,
             .createDirectory, .remove, .rename, .layoutGet, .layoutCommit, .layoutReturn, .getDeviceInfo, .cloneRange,
-            .read, .write, .commit, .state, .revoke:
+            .read, .write, .commit, .state, .revoke, .unblock:
             nil
         }
     }
@@ -68,6 +68,7 @@ extension LayoutCodec {
         case .commit: .commit
         case .state: .state
         case .revoke: .revoke
+        case .unblock: .unblock
         }
     }
 

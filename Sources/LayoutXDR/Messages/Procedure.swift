@@ -66,6 +66,8 @@ package enum Procedure: UInt32, Hashable, Sendable, CaseIterable {
     case state = 60
     /// REVOKE.
     case revoke = 61
+    /// UNBLOCK.
+    case unblock = 62
 }
 
 /// The procedures of `LAYOUT_CALLBACK_PROGRAM` version 1.

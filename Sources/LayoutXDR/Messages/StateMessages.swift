@@ -12,6 +12,8 @@ package enum StateKind: UInt32, Hashable, Sendable {
     case waiting = 3
     /// Recalls without an end yet.
     case recalls = 4
+    /// Files that nobody may use until an operator has looked.
+    case blocked = 5
 }
 
 /// `LL_STATEargs` without its sequence.
@@ -57,6 +59,8 @@ package enum StateRecords: Hashable, Sendable {
     case waiting([WaitingState])
     /// Recalls without an end yet.
     case recalls([RecallState])
+    /// Files that nobody may use until an operator has looked.
+    case blocked([BlockedState])
 }
 
 /// `ll_state_server`.
@@ -91,6 +95,14 @@ package struct ServerState: Hashable, Sendable {
     package var deviceReads: UInt64 = 0
     /// WRITE calls: data that went through the server.
     package var deviceWrites: UInt64 = 0
+    /// The number of this start of the server.
+    package var life: UInt64 = 0
+    /// Milliseconds until grace ends at the latest; 0 if there is none.
+    package var graceLeftMilliseconds: UInt64 = 0
+    /// Clients of an earlier life that hold layouts and have not reclaimed them yet.
+    package var clientsMissing: UInt64 = 0
+    /// Files that nobody may use until an operator has looked.
+    package var blockedFiles: UInt64 = 0
 
     /// All zero.
     package init() {}

@@ -22,6 +22,8 @@ package struct ClientState: Hashable, Sendable {
     package var hasBackChannel: Bool
     /// Whether a recall is past its deadline.
     package var isOverdue: Bool
+    /// Whether it is one of an earlier life that has not said yet that it has reclaimed everything.
+    package var isReclaiming: Bool
 
     /// Makes the value from its parts.
     package init(
@@ -34,7 +36,8 @@ package struct ClientState: Hashable, Sendable {
         layouts: UInt64,
         leaseLeftMilliseconds: Int64,
         hasBackChannel: Bool,
-        isOverdue: Bool
+        isOverdue: Bool,
+        isReclaiming: Bool
     ) {
         self.client = client
         self.owner = owner
@@ -46,6 +49,7 @@ package struct ClientState: Hashable, Sendable {
         self.leaseLeftMilliseconds = leaseLeftMilliseconds
         self.hasBackChannel = hasBackChannel
         self.isOverdue = isOverdue
+        self.isReclaiming = isReclaiming
     }
 }
 
@@ -189,5 +193,22 @@ package struct RecallState: Hashable, Sendable {
         self.leftMilliseconds = leftMilliseconds
         self.isAnswered = isAnswered
         self.fenceAttempts = fenceAttempts
+    }
+}
+
+/// `ll_state_blocked`: a file whose interrupted change was neither undone nor done.
+package struct BlockedState: Hashable, Sendable {
+    /// The file.
+    package var handle: FileHandle
+    /// A path of the file, cut at 1,023 bytes; empty if it is not known.
+    package var path: [UInt8]
+    /// What was found; at most 512 bytes travel.
+    package var reason: String
+
+    /// Makes the value from its parts.
+    package init(handle: FileHandle, path: [UInt8], reason: String) {
+        self.handle = handle
+        self.path = path
+        self.reason = reason
     }
 }

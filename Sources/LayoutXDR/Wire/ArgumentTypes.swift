@@ -135,6 +135,12 @@ extension LL_REVOKEargs: WireArguments {
     }
 }
 
+extension LL_UNBLOCKargs: WireArguments {
+    static func transcode(_ stream: UnsafeMutablePointer<XDR>, _ value: UnsafeMutablePointer<Self>) -> bool_t {
+        unsafe xdr_LL_UNBLOCKargs(stream, value)
+    }
+}
+
 extension LL_EXCHANGE_IDargs: WireType {
     static func transcode(_ stream: UnsafeMutablePointer<XDR>, _ value: UnsafeMutablePointer<Self>) -> bool_t {
         unsafe xdr_LL_EXCHANGE_IDargs(stream, value)

@@ -70,6 +70,10 @@ extension StateRecords {
             self = .recalls(
                 unsafe try [RecallState](wire: arm.recalls.recalls_val, arm.recalls.recalls_len, RecallState.init)
             )
+        case .blocked:
+            self = .blocked(
+                unsafe try [BlockedState](wire: arm.blocked.blocked_val, arm.blocked.blocked_len, BlockedState.init)
+            )
         }
     }
 
@@ -103,6 +107,12 @@ extension StateRecords {
             unsafe wire.kind = LL_STATE_RECALLS
             unsafe wire.ll_state_records_u.recalls.recalls_val = array.pointer
             unsafe wire.ll_state_records_u.recalls.recalls_len = array.count
+        case .blocked(let blocked):
+            Self.check(blocked.count)
+            let array = unsafe arena.array(blocked) { unsafe $0.wire(&$1) }
+            unsafe wire.kind = LL_STATE_BLOCKED
+            unsafe wire.ll_state_records_u.blocked.blocked_val = array.pointer
+            unsafe wire.ll_state_records_u.blocked.blocked_len = array.count
         }
         return unsafe wire
     }
@@ -130,6 +140,10 @@ extension ServerState {
         self.grantsWaiting = UInt64(wire.grants_waiting)
         self.deviceReads = UInt64(wire.device_reads)
         self.deviceWrites = UInt64(wire.device_writes)
+        self.life = UInt64(wire.life)
+        self.graceLeftMilliseconds = UInt64(wire.grace_left_ms)
+        self.clientsMissing = UInt64(wire.clients_missing)
+        self.blockedFiles = UInt64(wire.blocked_files)
     }
 
     var wire: ll_state_server {
@@ -148,7 +162,11 @@ extension ServerState {
             grants: UInt(self.grants),
             grants_waiting: UInt(self.grantsWaiting),
             device_reads: UInt(self.deviceReads),
-            device_writes: UInt(self.deviceWrites)
+            device_writes: UInt(self.deviceWrites),
+            life: UInt(self.life),
+            grace_left_ms: UInt(self.graceLeftMilliseconds),
+            clients_missing: UInt(self.clientsMissing),
+            blocked_files: UInt(self.blockedFiles)
         )
     }
 }

@@ -14,7 +14,8 @@ extension ClientState {
             layouts: UInt64(unsafe wire.layouts),
             leaseLeftMilliseconds: Int64(unsafe wire.lease_left_ms),
             hasBackChannel: Bool(wire: unsafe wire.back_channel),
-            isOverdue: Bool(wire: unsafe wire.overdue)
+            isOverdue: Bool(wire: unsafe wire.overdue),
+            isReclaiming: Bool(wire: unsafe wire.reclaiming)
         )
     }
 
@@ -30,6 +31,7 @@ extension ClientState {
         unsafe wire.lease_left_ms = quad_t(self.leaseLeftMilliseconds)
         unsafe wire.back_channel = self.hasBackChannel.wire
         unsafe wire.overdue = self.isOverdue.wire
+        unsafe wire.reclaiming = self.isReclaiming.wire
         return unsafe wire
     }
 }
@@ -134,6 +136,24 @@ extension RecallState {
             left_ms: quad_t(self.leftMilliseconds),
             answered: self.isAnswered.wire,
             fence_attempts: self.fenceAttempts
+        )
+    }
+}
+
+extension BlockedState {
+    init(_ wire: ll_state_blocked) throws(CodecError) {
+        self.init(
+            handle: FileHandle(wire: unsafe wire.fh),
+            path: unsafe wire.path.bytes,
+            reason: unsafe wire.reason.text
+        )
+    }
+
+    func wire(_ arena: inout WireArena) -> ll_state_blocked {
+        unsafe ll_state_blocked(
+            fh: self.handle.wire,
+            path: ll_path(self.path, limit: ProtocolLimits.path, &arena),
+            reason: ll_detail(self.reason, &arena)
         )
     }
 }

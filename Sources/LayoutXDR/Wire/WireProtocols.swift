@@ -63,15 +63,24 @@ extension WireResult {
 
 extension ll_error {
     init(_ detail: String, _ arena: inout WireArena) {
+        unsafe self.init(detail: ll_detail(detail, &arena))
+    }
+
+    var text: String { unsafe self.detail.text }
+}
+
+extension ll_detail {
+    /// Text for people: cut to fit.
+    init(_ text: String, _ arena: inout WireArena) {
         unsafe self.init()
-        let text = unsafe arena.bytes(WireText.encode(detail, limit: ProtocolLimits.detail))
-        unsafe self.detail.ll_detail_val = text.pointer
-        unsafe self.detail.ll_detail_len = text.count
+        let text = unsafe arena.bytes(WireText.encode(text, limit: ProtocolLimits.detail))
+        unsafe self.ll_detail_val = text.pointer
+        unsafe self.ll_detail_len = text.count
     }
 
     var text: String {
         WireText.decode(
-            unsafe [UInt8](wire: self.detail.ll_detail_val, self.detail.ll_detail_len),
+            unsafe [UInt8](wire: self.ll_detail_val, self.ll_detail_len),
             limit: ProtocolLimits.detail
         )
     }

@@ -1,3 +1,4 @@
+import LayoutClient
 import LinuxFiles
 import Synchronization
 
@@ -51,6 +52,21 @@ final class Storm: Sendable {
                 self.counts.withLock { $0.append((thread, result)) }
             }
             self.threads.withLock { $0.append(started) }
+        }
+    }
+
+    /// Starts threads that count through raw pointers into a region that follows its content.
+    func countInContent(of region: MappedRegion) throws {
+        try self.start { thread, random, counts in
+            // The region lives as long as the threads do.
+            let pages = unsafe Pages(base: region.baseAddress)
+            let page = random % MarkedFile.pages
+            let name = MarkedFile.mark + UInt64(page)
+            let isFirstRight = unsafe pages.word(page, 0).pointee == name
+            // Load, add, store: one writer per word.
+            unsafe pages.word(page, 1 + thread).pointee &+= 1
+            counts[page] += 1
+            return unsafe isFirstRight && pages.word(page, 511).pointee == name
         }
     }
 

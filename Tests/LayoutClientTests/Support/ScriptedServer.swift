@@ -78,11 +78,11 @@ final class ScriptedServer: Sendable {
         try await self.with { $0.transport = nil }
     }
 
-    /// Lives again.
-    func start(_ memory: Memory) async throws {
+    /// Lives again; without `memory` it was only out of reach.
+    func start(_ memory: Memory?) async throws {
         let (path, core, loop) = (self.socketPath, self.core, self.core.eventLoop)
         try await loop.flatSubmit {
-            core.value.begin(memory)
+            if let memory { core.value.begin(memory) }
             do {
                 let transport = try RPCServer(eventLoop: loop, delegate: core.value)
                 core.value.transport = transport
@@ -101,6 +101,8 @@ final class ScriptedServer: Sendable {
     func connect(_ adjust: (inout ClientConfiguration) -> Void = { _ in }) async throws -> LayoutClient {
         var configuration = ClientConfiguration()
         configuration.connectTimeout = .seconds(5)
+        // Should a test fail, threads that wait must not end the process some time later.
+        configuration.giveUpAfter = .seconds(3600)
         adjust(&configuration)
         return try await LayoutClient.connect(to: self.url, configuration: configuration)
     }

@@ -68,6 +68,9 @@ final class ScriptedServerCore: RPCConnectionDelegate {
     /// Changes a reply as it goes out.
     var forge: ((Request, inout LayoutReply) -> Void)?
     var flags: SequenceStatusFlags = []
+    /// Both as they are to be from the beginning of the next life.
+    var nextFlags: SequenceStatusFlags = []
+    var nextSwallowsCalls: Set<Procedure> = []
     var leaseMilliseconds: UInt32 = 30_000
     var epoch: UInt64 = 1
     var shifts: [LoggedShift]? = []
@@ -100,8 +103,8 @@ final class ScriptedServerCore: RPCConnectionDelegate {
     /// A new life.
     func begin(_ memory: ScriptedServer.Memory) {
         self.life += 1
-        self.flags = []
-        (self.swallowsCalls, self.swallowsReplies) = ([], [])
+        (self.flags, self.swallowsCalls, self.swallowsReplies) = (self.nextFlags, self.nextSwallowsCalls, [])
+        (self.nextFlags, self.nextSwallowsCalls) = ([], [])
         self.tokens.forgetAll()
         (self.recovered, self.held) = (memory == .everything ? self.held : [], [])
         switch memory {

@@ -1,6 +1,7 @@
 import LayoutCore
 import LayoutServer
 import LayoutXDR
+import Testing
 
 /// The calls that tests make most.
 extension WireClient {
@@ -126,10 +127,123 @@ extension WireClient {
         return result.records
     }
 
+    func reclaim(
+        _ file: FileHandle,
+        _ stateID: StateID,
+        offset: UInt64 = 0,
+        length: UInt64 = .max,
+        _ ioMode: IOMode = .readWrite,
+        knownEpoch: UInt64 = 0
+    ) async throws -> LayoutGetResult {
+        try await self.layoutGet(
+            file,
+            offset: offset,
+            length: length,
+            ioMode,
+            stateID: stateID,
+            flags: .reclaim,
+            knownEpoch: knownEpoch
+        )
+    }
+
+    /// Reclaims a whole layout of an earlier life, for loads alone if it is said so.
+    func reclaim(
+        _ file: FileHandle,
+        _ layout: LayoutGetResult,
+        _ ioMode: IOMode? = nil
+    ) async throws -> LayoutGetResult {
+        try await self.reclaim(
+            file,
+            layout.stateID,
+            offset: layout.range.lowerBound,
+            length: layout.range.wireLength,
+            ioMode ?? layout.ioMode
+        )
+    }
+
+    /// The status flags of a reply to SEQUENCE.
+    func statusFlags() async throws -> SequenceStatusFlags {
+        try await self.reply(to: .sequence, cacheThis: false).sequence?.flags ?? []
+    }
+
     func serverState() async throws -> ServerState {
         guard case .server(let state) = try await self.state(.server) else {
             throw UnexpectedReply(.void)
         }
         return state
+    }
+}
+
+extension WireClient {
+    /// Expects a call to fail with a status.
+    func expect(_ status: LayoutStatus, _ call: (WireClient) async throws -> Void) async throws {
+        do {
+            try await call(self)
+            Issue.record("it worked, and \(status) was expected")
+        } catch let failure as Failure {
+            #expect(failure.status == status, "\(failure.detail)")
+        }
+    }
+
+    /// Waits until something is so that nobody tells about; fails the test if it does not come to that.
+    func eventually(_ condition: (WireClient) async throws -> Bool) async throws {
+        for _ in 0..<200 {
+            if try await condition(self) { return }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        Issue.record("it did not come to that within 10 s")
+    }
+
+    func remove(_ path: String) async throws {
+        try await self.call(
+            .remove(PathArguments(directory: .root, path: Array(path.utf8), waitMilliseconds: 0))
+        )
+    }
+
+    /// LAYOUTRETURN ALL.
+    func returnEverything() async throws {
+        try await self.call(
+            .layoutReturn(
+                LayoutReturnArguments(
+                    type: .all,
+                    handle: .root,
+                    stateID: .none,
+                    ioMode: .any,
+                    offset: 0,
+                    length: .max,
+                    isDowngrade: false,
+                    ioError: 0
+                )
+            )
+        )
+    }
+}
+
+extension LayoutReply {
+    /// The status of the call.
+    var status: LayoutStatus {
+        switch self.result {
+        case .success: .ok
+        case .failure(let failure): failure.status
+        }
+    }
+}
+
+extension LayoutGetArguments {
+    /// All of a file, to read.
+    static func everything(of file: FileHandle) -> LayoutGetArguments {
+        LayoutGetArguments(
+            handle: file,
+            stateID: .none,
+            addressing: Addressing.file.rawValue,
+            ioMode: IOMode.read.rawValue,
+            offset: 0,
+            length: .max,
+            minLength: 1,
+            maxCount: 4096,
+            flags: [],
+            waitMilliseconds: 0,
+            knownEpoch: 0
+        )
     }
 }

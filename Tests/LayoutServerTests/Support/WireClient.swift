@@ -237,6 +237,11 @@ final class WireClient: Sendable {
         return try await self.eventLoop.submit { state.value.sequences }.get()
     }
 
+    /// Connects again, and leaves it at that.
+    func reopen(_ address: ServerAddress) async throws {
+        try await Self.open(address, self.state, on: self.eventLoop)
+    }
+
     /// Connects again, and binds the new connection to the session in both directions.
     func reconnect(_ address: ServerAddress) async throws {
         try await Self.open(address, self.state, on: self.eventLoop)

@@ -1,0 +1,128 @@
+import Glibc
+import LayoutCore
+import LinuxFiles
+import NIOCore
+
+/// Deals with holders that did not give their layouts back, and looks whether they can still reach their files.
+///
+/// Bound to its event loop. Threads make only system calls that end soon; what has to be waited for, a program or the
+/// end of a process, is looked at again and again. So however many holders resist, no other one's fence waits for them.
+final class Fencing {
+    /// What is done before the look.
+    enum Method: Sendable {
+        case look
+        case kill
+        case hook(program: String, arguments: [String])
+    }
+
+    /// A holder.
+    struct Target: Sendable {
+        /// The file.
+        let place: SharedDescriptor
+        /// The lock bytes of the holder's descriptions.
+        let locks: [UInt64]
+        /// Who fetched them.
+        let peers: [PeerCredentials]
+    }
+
+    /// What came of it.
+    struct Outcome: Sendable {
+        /// Whether it is proven that the holder cannot reach the file.
+        let isGone: Bool
+        /// For the log: what went wrong.
+        let trouble: String?
+    }
+
+    /// How long a process that was just ended may take to let go of its mappings.
+    private static var patience: Duration { .milliseconds(500) }
+
+    private let eventLoop: any EventLoop
+    private let work: FileWork
+    private let hooks: HookPrograms
+
+    /// Makes it for the life of a server; `work` is on a pool of threads that nothing else uses: fences must not wait
+    /// behind the very calls that wait for them.
+    init(eventLoop: any EventLoop, work: FileWork) {
+        self.eventLoop = eventLoop
+        self.work = work
+        self.hooks = HookPrograms(eventLoop: eventLoop, work: work)
+    }
+
+    /// Applies the method, then looks; `completion` is called on the event loop, never before this method returns.
+    func run(_ method: Method, on target: Target, then completion: @escaping (Outcome) -> Void) {
+        switch method {
+        case .look:
+            self.look(at: target, until: nil, [], completion)
+        case .kill:
+            self.work.run(on: nil, target.kill) { trouble in
+                self.look(at: target, until: Host.now.advanced(by: Self.patience), trouble, completion)
+            }
+        case .hook(let program, let arguments):
+            self.hooks.run(program, arguments) { trouble in
+                let end = Host.now.advanced(by: Self.patience)
+                self.look(at: target, until: end, trouble.map { [$0] } ?? [], completion)
+            }
+        }
+    }
+
+    /// Looks until the holder is gone or the time is up; just once if there is none.
+    private func look(
+        at target: Target,
+        until end: Instant?,
+        after pause: TimeAmount = .milliseconds(2),
+        _ trouble: [String],
+        _ completion: @escaping (Outcome) -> Void
+    ) {
+        self.work.run(on: nil, target.isGone) { result in
+            switch result {
+            case .failure(let error):
+                // What cannot be proven does not count.
+                let all = trouble + [error.message]
+                completion(Outcome(isGone: false, trouble: all.joined(separator: "; ")))
+            case .success(false) where end.map { Host.now < $0 } == true:
+                let next = min(pause * 2, .milliseconds(64))
+                self.eventLoop.assumeIsolated().scheduleTask(in: pause) {
+                    self.look(at: target, until: end, after: next, trouble, completion)
+                }
+            case .success(let isGone):
+                let text = trouble.isEmpty ? nil : trouble.joined(separator: "; ")
+                completion(Outcome(isGone: isGone, trouble: text))
+            }
+        }
+    }
+}
+
+extension Fencing.Target {
+    /// Whether all locks have fallen.
+    ///
+    /// Called on a thread.
+    fileprivate func isGone() -> Result<Bool, LinuxError> {
+        Result { () throws(LinuxError) -> Bool in
+            // A look at a file needs no permission of a user: it is the server's own.
+            let probe = try ExportRoot.openRegular(self.place, for: .read, "look for a holder's locks")
+            for lock in self.locks where try HolderLock.isHeld(by: lock, on: probe) { return false }
+            return true
+        }
+    }
+
+    /// Kills who fetched the descriptors, and returns what went wrong.
+    ///
+    /// Called on a thread.
+    fileprivate func kill() -> [String] {
+        if self.peers.isEmpty, !self.locks.isEmpty {
+            return ["who has its descriptors was known to an earlier life of the server only: nobody is killed"]
+        }
+        return self.peers.compactMap { peer in
+            guard peer.pid != getpid() else { return "the holder is this process, which is not killed" }
+            guard let process = peer.process else {
+                return "process \(peer.pid) cannot be told from a later one of its number: it is not killed"
+            }
+            do throws(LinuxError) {
+                try ProcessHandle.kill(process)
+                return nil
+            } catch {
+                return error.message
+            }
+        }
+    }
+}
