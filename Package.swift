@@ -243,9 +243,7 @@ let package = Package(
             name: "LayoutClientTests",
             dependencies: [
                 "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "LinuxFiles",
-                "MappedWindows",
-                "ONCRPC", "TestSupport",
-                nioCore, nioPosix, logging,
+                "MappedWindows", "ONCRPC", "TestSupport", nioCore, nioPosix, logging,
             ],
             swiftSettings: swiftSettings
         ),
