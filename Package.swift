@@ -174,6 +174,7 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "SimulationTests", dependencies: ["LayoutSimulation"], swiftSettings: swiftSettings),
+        .testTarget(name: "ExplorationTests", dependencies: ["LayoutSimulation"], swiftSettings: swiftSettings),
         .testTarget(
             name: "LayoutXDRTests",
             dependencies: ["LayoutXDR", "LayoutCore", "CLayoutXDR", nioCore],
