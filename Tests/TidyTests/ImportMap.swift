@@ -21,6 +21,7 @@ enum ImportMap {
         "LinuxFiles": Self.system.union(["LayoutCore", "CLinuxFiles"]),
         "SQLiteStore": Self.system.union(["LayoutCore", "Recovery", "LinuxFiles", "GRDB", "FoundationEssentials"]),
         "MappedWindows": Self.system.union(["LayoutCore", "CMappedWindows"]),
+        "MappingGuard": Self.system.union(["LayoutCore", "LinuxFiles", "CLinuxFiles", "CMappingGuard"]),
         // The shells.
         "LayoutServer": Self.transport.union(Self.system).union([
             "LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", "Logging",
@@ -29,7 +30,8 @@ enum ImportMap {
             "LayoutCore", "Sessions", "LayoutHolder", "LayoutXDR", "ONCRPC", "LinuxFiles", "MappedWindows", "Logging",
         ]),
         "layoutd": Self.system.union([
-            "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", "ArgumentParser", "Logging",
+            "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", "ArgumentParser",
+            "Logging",
             "ServiceLifecycle", "UnixSignals",
         ]),
         "layoutctl": Self.system.union(["LayoutClient", "LayoutCore", "LayoutXDR", "ArgumentParser", "Logging"]),
