@@ -27,6 +27,7 @@ let package = Package(
     products: [
         .library(name: "LayoutClient", targets: ["LayoutClient"]),
         .executable(name: "layoutd", targets: ["layoutd"]),
+        .executable(name: "layoutd-keeper", targets: ["layoutd-keeper"]),
         .executable(name: "layoutctl", targets: ["layoutctl"]),
         .executable(name: "layout-bench", targets: ["layout-bench"]),
     ],
@@ -77,6 +78,14 @@ let package = Package(
         .target(name: "CMappedWindows", cSettings: cSettings),
         .target(name: "MappedWindows", dependencies: ["LayoutCore", "CMappedWindows"], swiftSettings: swiftSettings),
 
+        .target(name: "CMappingGuard", cSettings: cSettings),
+        .target(
+            name: "MappingGuard",
+            dependencies: ["LayoutCore", "LinuxFiles", "CLinuxFiles", "CMappingGuard"],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(name: "layoutd-keeper", cSettings: cSettings),
+
         // The shells.
         .target(
             name: "LayoutServer",
@@ -97,7 +106,8 @@ let package = Package(
         .executableTarget(
             name: "layoutd",
             dependencies: [
-                "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", argumentParser, lifecycle,
+                "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", argumentParser,
+                lifecycle,
                 unixSignals, logging,
             ],
             swiftSettings: swiftSettings
@@ -137,6 +147,8 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        .executableTarget(name: "compactor", path: "Examples/compactor", cSettings: cSettings),
+
         // Tests.
         .target(
             name: "TestSupport",
@@ -162,6 +174,7 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "SimulationTests", dependencies: ["LayoutSimulation"], swiftSettings: swiftSettings),
+        .testTarget(name: "ExplorationTests", dependencies: ["LayoutSimulation"], swiftSettings: swiftSettings),
         .testTarget(
             name: "LayoutXDRTests",
             dependencies: ["LayoutXDR", "LayoutCore", "CLayoutXDR", nioCore],
@@ -203,6 +216,21 @@ let package = Package(
             dependencies: ["MappedWindows", "CMappedWindows", "LayoutCore", "TestSupport"],
             swiftSettings: swiftSettings
         ),
+        .executableTarget(name: "guard-mutator", path: "Tests/GuardMutator", cSettings: cSettings),
+        .executableTarget(
+            name: "guard-peer",
+            dependencies: ["MappingGuard", "LayoutCore", "LinuxFiles"],
+            path: "Tests/GuardPeer",
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "MappingGuardTests",
+            dependencies: [
+                "MappingGuard", "LayoutCore", "LinuxFiles", "TestSupport", "compactor", "guard-mutator", "guard-peer",
+                "layoutd-keeper",
+            ],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "LayoutServerTests",
             dependencies: [
@@ -214,9 +242,8 @@ let package = Package(
         .testTarget(
             name: "LayoutClientTests",
             dependencies: [
-                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "LinuxFiles", "MappedWindows",
-                "ONCRPC", "TestSupport",
-                nioCore, nioPosix, logging,
+                "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "LinuxFiles",
+                "MappedWindows", "ONCRPC", "TestSupport", nioCore, nioPosix, logging,
             ],
             swiftSettings: swiftSettings
         ),

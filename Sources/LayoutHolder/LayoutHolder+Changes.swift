@@ -23,7 +23,7 @@ extension LayoutHolder {
             return ByteRange(from: start).roundedOut(to: self.blockSize)
         case .truncate:
             // From the block of the smaller size on. The old size is not known here, but it is not below the block in
-            // which the last held byte is.
+            // which the last held byte is, once no LAYOUTGET is under way.
             let lastHeld = self.held.end.map { $0 - 1 } ?? start
             return ByteRange(from: min(start, lastHeld)).roundedOut(to: self.blockSize)
         case .remove, .attribute, .unknown:
@@ -37,8 +37,11 @@ extension LayoutHolder {
         for index in self.changes.indices {
             let change = self.changes[index]
             guard change.phase == .waiting, change.draining.isEmpty else { continue }
-            if let affected = change.affected {
-                if self.gets.contains(where: { $0.range.overlaps(affected) }) { continue }
+            if let closed = change.closedToGets {
+                if self.gets.contains(where: { $0.range.overlaps(closed) }) { continue }
+                if !self.closeWhatWasGrantedMeanwhile(index, &actions) { continue }
+            }
+            if let affected = self.changes[index].affected {
                 let isBehind = self.changes[..<index].contains { $0.affected?.overlaps(affected) == true }
                 if isBehind { continue }
                 // It goes back with the call. What the server does not take after all it hands out again.
@@ -48,6 +51,17 @@ extension LayoutHolder {
             self.changes[index].phase = .sent
             actions.append(.permitChange(change.intent.id))
         }
+    }
+
+    /// Grants that were under way when a truncate was wanted may reach beyond what was held then.
+    ///
+    /// Returns whether no window is in the way any more.
+    private mutating func closeWhatWasGrantedMeanwhile(_ index: Int, _ actions: inout [Action]) -> Bool {
+        let affected = self.affected(by: self.changes[index].intent)
+        guard let affected, affected != self.changes[index].affected else { return true }
+        self.changes[index].affected = affected
+        self.changes[index].draining = self.closeWindows(over: affected, &actions)
+        return self.changes[index].draining.isEmpty
     }
 
     mutating func changeEnded(_ id: OwnChangeID, _ outcome: ChangeOutcome, _ actions: inout [Action]) {

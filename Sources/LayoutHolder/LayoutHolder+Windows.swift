@@ -88,7 +88,7 @@ extension LayoutHolder {
     private func isBlocked(_ range: ByteRange) -> Bool {
         self.returns.contains { $0.range.overlaps(range) }
             || self.recalls.contains { $0.recall.range.overlaps(range) }
-            || self.changes.contains { $0.affected?.overlaps(range) == true }
+            || self.changes.contains { $0.closedToGets?.overlaps(range) == true }
     }
 
     mutating func granted(_ id: GetID, _ layout: GrantedLayout, _ actions: inout [Action]) {

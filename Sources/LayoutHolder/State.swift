@@ -92,5 +92,18 @@ extension LayoutHolder {
         var affected: ByteRange?
         var phase = Phase.waiting
         var draining: [WindowID] = []
+
+        /// Where no LAYOUTGET may be under way together with the change.
+        ///
+        /// What a truncate takes depends on the size when the server begins with it: a grant of bytes that this side thinks
+        /// untouched could be behind that.
+        var closedToGets: ByteRange? {
+            switch self.intent.operation {
+            case .truncate: .all
+            case .none, .write, .allocate, .punchHole, .zeroRange, .collapseRange, .insertRange, .cloneTo, .cloneFrom,
+                .remove, .attribute, .shutdown, .revoke, .unknown:
+                self.affected
+            }
+        }
     }
 }

@@ -45,7 +45,7 @@ extension Simulation {
         case ignoresOwnDeadline
         /// A descriptor of an earlier stateid comes back to life.
         case keepsDescriptors
-        /// A recall is said to be sent, and is not (T14).
+        /// A recall is said to be sent, and is not; and clients do not heed that it is overdue (T14).
         case recallLost
         /// A retry is executed again while the first copy runs (T17).
         case retryRunsAgain

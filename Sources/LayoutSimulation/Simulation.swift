@@ -13,6 +13,8 @@ package enum Simulation {
         package var duration: Duration = .seconds(60)
         /// Planted in the shells: has to be noticed.
         package var fault: Fault?
+        /// The world is as ``fault`` needs it, and the fault is not planted: nothing may be noticed.
+        package var isControl = false
         /// Prints every event and action: to follow one seed.
         package var isTraced = false
 

@@ -95,7 +95,7 @@ struct LayoutSim: ParsableCommand {
     }
 
     private func plantFaults() -> Bool {
-        var unnoticed = 0
+        var failures = 0
         for fault in Simulation.Fault.allCases {
             var (worlds, found): (UInt64, UInt64?) = (0, nil)
             for seed in self.first..<(self.first + Self.worldsPerFault) {
@@ -107,18 +107,27 @@ struct LayoutSim: ParsableCommand {
                     break
                 }
             }
-            if let found {
-                print("fault \(fault.rawValue): noticed in world \(found), the \(worlds). that was tried")
-            } else {
-                unnoticed += 1
+            guard let found else {
+                failures += 1
                 print("fault \(fault.rawValue): NOT noticed in \(worlds) worlds")
+                continue
             }
+            // The same world without the fault: what was noticed has to be the fault, and nothing else.
+            var control = self.options(found)
+            control.fault = fault
+            control.isControl = true
+            guard let violation = Simulation.run(control).violations.first else {
+                print("fault \(fault.rawValue): noticed in world \(found), the \(worlds). that was tried")
+                continue
+            }
+            failures += 1
+            print("fault \(fault.rawValue): NOT needed for what was noticed in world \(found): \(violation)")
         }
-        return unnoticed > 0
+        return failures > 0
     }
 
     /// A planted fault that stays unnoticed in so many worlds is one that the simulation does not find.
-    private static let worldsPerFault: UInt64 = 150
+    private static let worldsPerFault: UInt64 = 300
 }
 
 /// What came of many worlds.

@@ -153,6 +153,30 @@ import Testing
         #expect(world.get != nil)
     }
 
+    @Test("An own truncate waits for every LAYOUTGET, and gives back what those were granted beyond the file's end")
+    func truncateWithAGetUnderWay() throws {
+        var world = World()
+        try world.open(1, blocks(0, 2), seqid: 1)
+        world.add(2, blocks(4, 8))
+        world.send(.windowWanted(Holder.WindowID(2)))
+        let get = try #require(world.get)
+        // Nothing at or behind block 16 is held; but the file may be shorter when the server begins with the change.
+        let id = Holder.OwnChangeID(1)
+        let intent = Holder.ChangeIntent(id: id, operation: .truncate, argument: ByteRange(from: 16 * 4096))
+        world.send(.changeWanted(intent))
+        world.send(.drained(Holder.WindowID(1)))
+        #expect(!world.actions.contains(.permitChange(id)))
+        world.grant(get.id, blocks(4, 8), seqid: 2)
+        #expect(world.actions.contains(.permitChange(id)))
+        #expect(world.holder.heldRanges.allSatisfy { $0.range.upperBound <= 7 * 4096 })
+        // And nothing is asked for until it has ended.
+        world.add(3, blocks(9, 10))
+        world.send(.windowWanted(Holder.WindowID(3)))
+        #expect(world.get == nil)
+        world.send(.changeEnded(id, .done(epoch: 5, stateID: nil)))
+        #expect(world.get?.range == blocks(9, 10) || world.get?.range == blocks(7, 8))
+    }
+
     @Test("F1: when the own deadline passes, access ends at once, pins or not, and nothing is returned")
     func leaseLost() throws {
         var world = World()

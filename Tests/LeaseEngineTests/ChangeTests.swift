@@ -293,4 +293,34 @@ import Testing
         for number in 1...100 { world.giveBack(ClientID(UInt64(number))) }
         #expect(world.permitted == [change])
     }
+
+    /// What the engine says about a change of each of `files` files, on each of which a client holds a hundred ranges.
+    private func actionsForChanges(files: UInt64) -> Int {
+        var world = World()
+        world.checksEachStep = false
+        world.connect(alice)
+        for number in 1...files {
+            // Every other block, so that no two ranges become one.
+            for block in stride(from: UInt64(0), to: 200, by: 2) {
+                let known = world.stateID(of: alice, FileID(number)) ?? .none
+                world.get(alice, blocks(block, block + 1), .read, file: FileID(number), stateID: known)
+            }
+        }
+        #expect(world.engine.totals.layouts == Int(files) * 100)
+        let before = world.actions.count
+        for number in 1...files {
+            let change = world.change(.truncate, .all, file: FileID(number))
+            #expect(world.recalls.count == Int(number), "one recall for all that the client holds of the file")
+            world.giveBack(alice, file: FileID(number))
+            world.finish(change)
+        }
+        #expect(world.endedChanges.count == Int(files))
+        #expect(world.engine.totals.layouts == 0 && world.engine.totals.recalls == 0)
+        return world.actions.count - before
+    }
+
+    @Test("A hundred files with a hundred layouts each cost a hundred times what one does, and a recall each [F6]")
+    func manyLayouts() {
+        #expect(self.actionsForChanges(files: 100) == 100 * self.actionsForChanges(files: 1))
+    }
 }

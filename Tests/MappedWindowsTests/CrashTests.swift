@@ -16,7 +16,7 @@ extension WindowTests {
             }
         }
 
-        @Test("A fault that is not a window's goes to the handler installed before")
+        @Test("A fault that is not a window's goes to the handler installed before [F3]")
         func previousHandlerIsCalled() async {
             await #expect(processExitsWith: .exitCode(17)) {
                 Crash.handle(SIGSEGV, exitWhenAt: Crash.badAddress)
@@ -156,7 +156,7 @@ extension WindowTests {
             }
         }
 
-        @Test("A forked child reaches no window, granted or not")
+        @Test("A forked child reaches no window, granted or not [F3]")
         func forkedChildReachesNothing() async {
             await #expect(processExitsWith: .success) {
                 try Crash.start()

@@ -195,7 +195,7 @@ extension WindowTests {
             #expect(used2 <= frame + 2048)
         }
 
-        @Test("A signal handler that runs on a parked thread may touch the window, too")
+        @Test("A signal handler that runs on a parked thread may touch the window, too [F3]")
         func nestedHandlerMayTouch() throws {
             let file = ScratchFile(size: 4 * page)
             let window = try Window.granted(file)
@@ -224,7 +224,7 @@ extension WindowTests {
             #expect(file.read(1, at: page) == [2])
         }
 
-        @Test("System calls on a revoked window fail with EFAULT; streams keep their data, datagrams are lost")
+        @Test("System calls on a revoked window fail with EFAULT; streams keep their data, datagrams are lost [F3]")
         func systemCallsFail() throws {
             let file = ScratchFile(size: 4 * page)
             let window = try Window.granted(file)

@@ -24,8 +24,16 @@ import Testing
         #expect(report.violations == [], "layout-sim --replay \(seed) --hours 0.00556")
     }
 
-    @Test("The same seed gives the same world")
-    func determinism() {
-        #expect(Simulation.run(self.options(3)) == Simulation.run(self.options(3)))
+    @Test("The same seed gives the same world, in another process too")
+    func determinism() async {
+        let report = Simulation.run(self.options(3))
+        #expect(Simulation.run(self.options(3)) == report)
+        // Dictionaries and sets are ordered otherwise there.
+        let digest = report.digest
+        await #expect(processExitsWith: .success) { [digest] in
+            var options = Simulation.Options(seed: 3)
+            options.duration = .seconds(20)
+            precondition(Simulation.run(options).digest == digest)
+        }
     }
 }

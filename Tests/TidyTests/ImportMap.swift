@@ -21,6 +21,7 @@ enum ImportMap {
         "LinuxFiles": Self.system.union(["LayoutCore", "CLinuxFiles"]),
         "SQLiteStore": Self.system.union(["LayoutCore", "Recovery", "LinuxFiles", "GRDB", "FoundationEssentials"]),
         "MappedWindows": Self.system.union(["LayoutCore", "CMappedWindows"]),
+        "MappingGuard": Self.system.union(["LayoutCore", "LinuxFiles", "CLinuxFiles", "CMappingGuard"]),
         // The shells.
         "LayoutServer": Self.transport.union(Self.system).union([
             "LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", "Logging",

@@ -236,7 +236,7 @@ extension Client {
 
     /// Ends all access to a file, gives back whatever the server believes to be held, and lets windows ask again.
     func startReset(_ file: Int) {
-        guard self.files[file].reset == .none, self.allowsReturns else { return }
+        guard self.files[file].reset == .none, self.standing.holds else { return }
         self.files[file].reset = .waiting
         self.tell(file, .leaseLost)
         self.dropGrants(file)
@@ -259,8 +259,15 @@ extension Client {
         let stateID = self.files[file].latestStateID
         guard stateID != .none else { return self.endReset(file) }
         self.files[file].reset = .sent
-        self.submit(.giveBack(file: file, .all, .any, stateID)) { [unowned self] _ in
-            if self.files[file].reset == .sent { self.endReset(file) }
+        self.submit(.giveBack(file: file, .all, .any, stateID)) { [unowned self] outcome in
+            guard self.files[file].reset == .sent else { return }
+            switch outcome {
+            case .answered: self.endReset(file)
+            case .notExecuted, .unknown:
+                // Once more, in the next session.
+                self.files[file].reset = .waiting
+                self.continueReset(file)
+            }
         }
     }
 
@@ -268,6 +275,12 @@ extension Client {
         self.files[file].reset = .none
         self.files[file].latestStateID = .none
         if self.hasLease { self.tell(file, .leaseRegained) }
+    }
+
+    /// The lease is in force again.
+    func fileRegained(_ file: Int) {
+        if self.files[file].reset == .none { self.tell(file, .leaseRegained) }
+        self.continueReset(file)
     }
 
     // MARK: Own changes

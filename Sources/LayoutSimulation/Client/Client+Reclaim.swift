@@ -29,6 +29,14 @@ enum Standing: Hashable {
 
     enum Debt: Hashable { case owed, sent, paid }
 
+    /// Whether the files hold anything that counts.
+    var holds: Bool {
+        switch self {
+        case .inForce, .suspended, .reclaiming: true
+        case .none, .owing: false
+        }
+    }
+
     var isUsable: Bool {
         switch self {
         case .inForce: true
@@ -215,7 +223,7 @@ extension Client {
         for file in self.files.indices {
             if !self.hasLease, reclaim.isUsable { self.tell(file, .leaseSuspended) }
             self.tell(file, .reclaimEnded)
-            if self.hasLease { self.tell(file, .leaseRegained) }
+            if self.hasLease { self.fileRegained(file) }
         }
         self.payDebt()
         self.renew()

@@ -262,12 +262,12 @@ extension Client {
         else { return }
         self.world.trace("client \(self.place) has a lease")
         self.standing = .inForce
-        for file in self.files.indices { self.tell(file, .leaseRegained) }
+        for file in self.files.indices { self.fileRegained(file) }
     }
 
     /// A call that was first sent at `sentAt` was answered.
     func renewed(sentAt: Instant, _ flags: ReplyFlags) {
-        if !flags.isRecallOverdue {
+        if !flags.isRecallOverdue || self.world.has(.recallLost) {
             if case .reclaiming(var reclaim) = self.standing {
                 // Not before the server has heard of all that is held: what it has not is as an expired client's.
                 reclaim.renewal = max(reclaim.renewal ?? sentAt, sentAt)

@@ -49,6 +49,9 @@ final class Client: SimulatedProcess {
     /// Until when what is sent towards a side is held up.
     private var heldUpUntil: [Instant?] = [nil, nil]
 
+    /// It was stopped, and has not looked at its clock since.
+    private var isCatchingUp = false
+
     // The lease, by this process's own clock.
     var renewedAt: Instant?
     var standing = Standing.none
@@ -163,18 +166,16 @@ final class Client: SimulatedProcess {
 
     /// Threads that were stopped in mid-air go on there: in the middle of a store.
     override func wentOn() {
+        self.isCatchingUp = true
         for window in self.windowOrder { self.touch(window, parks: false) }
+        self.isCatchingUp = false
         self.checkOwnDeadline()
     }
 
     // MARK: What the oracle asks
 
-    /// The library's own deadline is past, or its clock is beyond what `cooperative` can trust.
-    var hasOverslept: Bool {
-        if self.isStopped || !self.world.swarm.isDriftBounded { return true }
-        guard let deadline = self.ownDeadline else { return true }
-        return self.localNow >= deadline
-    }
+    /// It had no chance to heed its own deadline, or its clock is beyond what `cooperative` can trust.
+    var hasOverslept: Bool { self.isStopped || self.isCatchingUp || !self.world.swarm.isDriftBounded }
 
     /// A server that lost its store knows nobody; the locks tell it.
     var isForgotten: Bool { (self.record?.life ?? 0) <= self.world.lastLifeOfLostStore }

@@ -164,13 +164,16 @@ extension Server {
         guard !self.world.callFails() else { return self.callIsOver(id, .noSpace) }
         if self.world.has(.barrierDroppedEarly) {
             self.changes[id]?.didChange = true
+            self.changes[id]?.over = nil
+            change.over?()
             self.submit(.changeFinished(id, didChange: true))
         }
         let (world, boot, file) = (self.world, self.host.boot, change.file)
         let isLocal = change.intent == nil
         if isLocal { world.host.unrecordedFiles.insert(file) }
         world.host.runningCalls += 1
-        world.schedule(at: world.after(1...400), on: nil) { [weak self] in
+        let longest: UInt64 = world.random.oneIn(20) ? 50_000 : 400
+        world.schedule(at: world.after(1...longest), on: nil) { [weak self] in
             guard world.host.boot == boot else { return }
             world.oracle.checkNobodyReaches(change.affected, of: file, "running")
             world.apply(change.change, to: file)
@@ -212,8 +215,10 @@ extension Server {
         guard let change = self.changes[id] else { return }
         if stateID != nil { self.world.mark(.ownChangeTookOwnLayouts) }
         var records: [RecoveryRecord] = []
-        if change.didChange, SimulatedFile.isShift(change.change.kind), !self.world.has(.epochGuessed) {
-            records.append(.file(self.logged(change, epoch: epoch)))
+        if change.didChange, SimulatedFile.isShift(change.change.kind) {
+            let before = self.logs[change.file] ?? self.freshLog(of: change.file)
+            let log = self.logged(change, epoch: epoch)
+            records.append(.file(self.world.has(.epochGuessed) ? before : log))
         }
         if let intent = change.intent { records.append(.intentEnded(number: intent)) }
         let reply = change.failure.map { Reply.refused($0) } ?? .changed(epoch: epoch, stateID)

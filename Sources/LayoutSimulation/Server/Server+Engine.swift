@@ -111,7 +111,7 @@ extension Server {
             stored.locks = locks
             self.holders.written[holder] = stored
             self.write([.holder(stored)], .written, done)
-        } else if self.writes.isBusy, !self.world.has(.grantOvertakesWrite) {
+        } else if self.writes.isBusy, !self.world.has(.grantOvertakesWrite), !self.world.has(.grantBeforeWritten) {
             self.write([], .written, done)
         } else {
             done()

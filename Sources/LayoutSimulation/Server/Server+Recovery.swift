@@ -21,6 +21,10 @@ extension Server {
             self.world.store(gone, .written)
             for record in gone { state.apply(record) }
         }
+        for record in self.voidLogs(state) {
+            self.world.store([record], .written)
+            state.apply(record)
+        }
         let life = StoredLife(
             number: self.life,
             hostBoot: boot,
@@ -28,6 +32,27 @@ extension Server {
             handleKey: Opaque16(low: 1, high: 1)
         )
         self.write([.life(life)], .synced) { [unowned self] in self.resolveIntents(of: state) }
+    }
+
+    /// Logs of shifts that have a gap: a local program's change may have run while nobody watched.
+    ///
+    /// They begin anew, in the store too: the life after this one must not take the old ones for whole.
+    private func voidLogs(_ state: RecoveredState) -> [RecoveryRecord] {
+        let files = self.host.unrecordedFiles.sorted()
+        self.host.unrecordedFiles = []
+        return files.compactMap { file in
+            let handle = self.handle(self.fileID(file))
+            guard var log = state.files.first(where: { $0.handle == handle }) else { return nil }
+            log.epoch = self.lastEpoch(of: file) - 1
+            log.logStart = log.epoch
+            log.shifts = []
+            return .file(log)
+        }
+    }
+
+    /// An epoch that no life has given out, and the one below it: below all of this life, above all of the earlier ones.
+    private func lastEpoch(of file: Int) -> UInt64 {
+        UInt64(self.life) << 32 - 2 * UInt64(self.host.files.count - file)
     }
 
     // MARK: Intents
@@ -82,7 +107,7 @@ extension Server {
     }
 
     private func reply(to intent: StoredIntent, _ plan: ChangePlan, _ state: RecoveredState) -> RecoveryRecord {
-        let epoch = self.epoch(after: plan, state)
+        let epoch = self.lastEpoch(of: plan.file)
         let flags = ReplyFlags()
         let bytes = self.world.replies.keep(.changed(epoch: epoch, nil), flags, intent.session, intent.slot)
         return .reply(
@@ -96,11 +121,6 @@ extension Server {
         )
     }
 
-    /// An epoch that no life has given out: below all of this one, above all of the earlier ones.
-    private func epoch(after plan: ChangePlan, _ state: RecoveredState) -> UInt64 {
-        UInt64(self.life) << 32 - UInt64(self.host.files.count - plan.file)
-    }
-
     private func shiftLogged(_ plan: ChangePlan, _ state: RecoveredState) -> [RecoveryRecord] {
         let handle = self.handle(self.fileID(plan.file))
         // Without a log there is nothing to add to: what clients remember is void.
@@ -112,7 +132,7 @@ extension Server {
             offset: plan.change.argument.lowerBound,
             length: plan.change.argument.wireLength
         )
-        file.epoch = self.epoch(after: plan, state)
+        file.epoch = self.lastEpoch(of: plan.file)
         file.shifts.append(LoggedShift(epoch: file.epoch, shift: shift))
         return [.file(file)]
     }
@@ -177,8 +197,6 @@ extension Server {
         var files: [LeaseEngine.RecoveredFile] = []
         for stored in state.files {
             let file = Int(stored.handle.low.low) - 1
-            // A local change that ran while nobody watched: the log has a gap, and is void.
-            guard !self.host.unrecordedFiles.contains(file) else { continue }
             self.logs[file] = stored
             files.append(
                 LeaseEngine.RecoveredFile(
@@ -189,7 +207,6 @@ extension Server {
                 )
             )
         }
-        self.host.unrecordedFiles = []
         let term: Duration = self.world.has(.noGrace) ? .zero : Self.graceTerm
         return LeaseEngine.Recovered(clients: clients, files: files, graceTerm: term)
     }
@@ -241,8 +258,10 @@ extension Server {
     }
 
     /// Goes on, unless this is where the server dies.
-    func failpoint(_ mark: Simulation.Mark, onceIn chances: UInt64 = 250, _ goOn: @escaping () -> Void) {
-        guard self.world.swarm.killsServer, !self.world.isHealing, self.world.random.oneIn(chances) else {
+    func failpoint(_ mark: Simulation.Mark, onceIn chances: UInt64? = nil, _ goOn: @escaping () -> Void) {
+        guard self.world.swarm.killsServer, !self.world.isHealing,
+            self.world.random.oneIn(chances ?? self.world.swarm.failpointChances)
+        else {
             return goOn()
         }
         self.world.mark(mark)

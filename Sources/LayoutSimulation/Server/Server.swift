@@ -189,7 +189,9 @@ final class Server: SimulatedProcess {
 
     /// A store that is full or fails for now is tried again: nothing that depends on it happens before.
     private func tryToWrite(_ records: [RecoveryRecord], _ durability: Durability, _ done: @escaping () -> Void) {
-        self.after(durability == .synced ? 50...2000 : 5...100) { [unowned self] in
+        let longest: UInt64 =
+            self.world.random.oneIn(self.world.swarm.slowWriteChances) ? 50_000 : durability == .synced ? 2000 : 100
+        self.after(5...longest) { [unowned self] in
             guard !self.world.storeFails() else {
                 self.after(1000...20_000) { [unowned self] in self.tryToWrite(records, durability, done) }
                 return

@@ -29,6 +29,10 @@ struct Swarm {
     var killsClients = false
     /// The server process dies, between any two steps.
     var killsServer = false
+    /// At one in how many steps that matter the server dies, if it does at all.
+    var failpointChances: UInt64 = 250
+    /// One in how many writes to the store is slow.
+    var slowWriteChances: UInt64 = 50
     /// The host loses power.
     var cutsPower = false
     /// The recovery store is lost with the server.
@@ -45,8 +49,10 @@ struct Swarm {
     /// What clients' and server's clocks may be off without anybody noticing (specification R4.4-14), in parts of 10,000.
     static let driftBound: UInt64 = 1500
 
-    init(_ random: inout SeededGenerator, _ fault: Simulation.Fault?) {
-        let paces: [UInt64] = [3000, 10_000, 30_000, 100_000]
+    init(_ random: inout SeededGenerator, _ options: Simulation.Options) {
+        // Long worlds are for what takes long: leases, graces and outages rather than crowds.
+        let isLong = options.duration >= .seconds(3600)
+        let paces: [UInt64] = isLong ? [60_000, 120_000, 250_000, 500_000] : [3000, 10_000, 30_000, 100_000]
         self.pace = paces[Int(random.below(4))]
         self.faultPause = self.pace * (20 + random.below(400))
         self.clients = 2 + Int(random.below(4))
@@ -75,7 +81,7 @@ struct Swarm {
         default: self.drift = 0
         }
         self.hasLiars = random.oneIn(4)
-        if let fault { self.suit(fault) }
+        if let fault = options.fault { self.suit(fault) }
     }
 
     /// A planted fault can only show where the situation comes up that it is about.
@@ -88,7 +94,10 @@ struct Swarm {
             self.drift = min(self.drift, Self.driftBound)
         case .deaths: self.policy = .wait
         case .lostReplies: self.breaks = true
-        case .restarts: self.killsServer = true
+        case .restarts:
+            self.killsServer = true
+            self.failpointChances = 40
+            self.slowWriteChances = 4
         case .restartsTrusted:
             self.killsServer = true
             self.policy = .cooperative

@@ -26,7 +26,7 @@ final class World {
     init(_ options: Simulation.Options) {
         self.options = options
         self.random = SeededGenerator(seed: options.seed)
-        self.swarm = Swarm(&self.random, options.fault)
+        self.swarm = Swarm(&self.random, options)
         self.report = Simulation.Report(seed: options.seed)
     }
 
@@ -152,5 +152,5 @@ final class World {
 
     func mark(_ mark: Simulation.Mark) { self.report.marks.insert(mark) }
 
-    func has(_ fault: Simulation.Fault) -> Bool { self.options.fault == fault }
+    func has(_ fault: Simulation.Fault) -> Bool { self.options.fault == fault && !self.options.isControl }
 }

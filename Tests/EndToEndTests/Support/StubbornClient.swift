@@ -13,9 +13,9 @@ final class StubbornClient {
     struct Counts {
         /// Calls that were answered at last.
         var answered = 0
-        /// Connections that broke with a call on its way.
-        var broken = 0
-        /// Calls of which a later life of the server said that an earlier one had not executed them.
+        /// Calls that were in doubt, as the connection broke before their answer came.
+        var inDoubt = 0
+        /// Of them, those of which a later life of the server said that they had not been executed.
         var notExecuted = 0
         /// Answers that asked for another try.
         var refused = 0
@@ -24,23 +24,43 @@ final class StubbornClient {
     private(set) var counts = Counts()
     private let raw: RawClient
     private var isConnected = true
+    /// The call that is being made may have been executed.
+    private var isInDoubt = false
     /// Called when the server is gone, until it is back.
     private let serverIsGone: () throws -> Void
 
     /// Connects; `serverIsGone` is called, again and again, when it has to be made sure that there is a server.
     init(_ server: ServerProcess, _ owner: String, serverIsGone: @escaping () throws -> Void) throws {
-        self.raw = try RawClient(server, owner)
+        self.raw = try Self.connect(server, owner, serverIsGone)
         self.serverIsGone = serverIsGone
+    }
+
+    private static func connect(
+        _ server: ServerProcess,
+        _ owner: String,
+        _ serverIsGone: () throws -> Void
+    ) throws -> RawClient {
+        while true {
+            do {
+                return try RawClient(server, owner)
+            } catch is RecordStream.Closed {
+                try serverIsGone()
+            }
+        }
     }
 
     /// Makes a call until it is answered.
     func call(_ request: Request) throws -> Response {
         let deadline = Host.now.advanced(by: .seconds(90))
+        self.isInDoubt = false
         while Host.now < deadline {
             do {
                 if let response = try self.tryOnce(request) { return response }
             } catch is RecordStream.Closed {
-                if self.isConnected { self.counts.broken += 1 }
+                if self.isConnected, !self.isInDoubt {
+                    self.counts.inDoubt += 1
+                    self.isInDoubt = true
+                }
                 self.isConnected = false
                 try self.serverIsGone()
             }
@@ -75,7 +95,8 @@ final class StubbornClient {
         switch status {
         case .ok: break
         case .deadSession:
-            self.counts.notExecuted += 1
+            if self.isInDoubt { self.counts.notExecuted += 1 }
+            self.isInDoubt = false
             try self.raw.startSession()
             return nil
         case .delay:
