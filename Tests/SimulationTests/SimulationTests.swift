@@ -29,8 +29,8 @@ import Testing
         let report = Simulation.run(self.options(3))
         #expect(Simulation.run(self.options(3)) == report)
         // Dictionaries and sets are ordered otherwise there.
-        let digest = report.digest
-        await #expect(processExitsWith: .success) { [digest] in
+        let digest: UInt64 = report.digest
+        await #expect(processExitsWith: .success) { [digest = digest as UInt64] in
             var options = Simulation.Options(seed: 3)
             options.duration = .seconds(20)
             precondition(Simulation.run(options).digest == digest)
