@@ -1,31 +1,26 @@
-import Glibc
 import LayoutCore
 import LinuxFiles
 
 extension ExportRoot {
     /// Claims the directory for this server, for as long as the root is open.
     ///
-    /// Two servers on one directory would not know of each other's layouts. The lock lives as long as the process that
-    /// took it, its last system call included, so that a new server never overlaps with what is left of an old one.
+    /// Two servers on one directory would not know of each other's layouts. Blocks: a server that was killed is waited
+    /// for, its last system call included, up to ``LinuxFiles/OwnerLock/patience``; one that lives is not.
     /// - Throws: ``LinuxError`` with `.exists` if another server has it; whatever flock(2) says otherwise.
     func claim() throws(LinuxError) {
-        guard flock(self.directory.number, LOCK_EX | LOCK_NB) != 0 else { return }
-        guard errno != EWOULDBLOCK else {
+        switch try OwnerLock.take(self.directory, "claim the export '\(self.path)'") {
+        case .taken:
+            return
+        case .refused(let owner):
+            let process = owner.map { " (process \($0))" } ?? ""
             throw LinuxError(
                 refusing: .exists,
-                "cannot export '\(self.path)': another layoutd serves it; stop that one, or export another directory"
+                "cannot export '\(self.path)': another layoutd\(process) serves it; stop that one, or export another "
+                    + "directory"
             )
         }
-        throw LinuxError(
-            errno: errno,
-            call: "flock",
-            attempt: "claim the export '\(self.path)'",
-            remedy: "export a directory of a filesystem that has locks"
-        )
     }
 
     /// Gives the directory back: the last system call of this server on it is over.
-    func disclaim() {
-        flock(self.directory.number, LOCK_UN)
-    }
+    func disclaim() { OwnerLock.release(self.directory) }
 }

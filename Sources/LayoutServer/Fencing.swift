@@ -22,7 +22,7 @@ final class Fencing {
         /// The lock bytes of the holder's descriptions.
         let locks: [UInt64]
         /// Who fetched them.
-        let peers: [PeerCredentials]
+        let peers: [HolderProcess]
     }
 
     /// What came of it.
@@ -97,32 +97,33 @@ extension Fencing.Target {
     ///
     /// Called on a thread.
     fileprivate func isGone() -> Result<Bool, LinuxError> {
-        Result { () throws(LinuxError) -> Bool in
-            // A look at a file needs no permission of a user: it is the server's own.
-            let probe = try ExportRoot.openRegular(self.place, for: .read, "look for a holder's locks")
-            for lock in self.locks where try HolderLock.isHeld(by: lock, on: probe) { return false }
-            return true
-        }
+        Result { () throws(LinuxError) -> Bool in try self.heldLocks().isEmpty }
     }
 
-    /// Kills who fetched the descriptors, and returns what went wrong.
+    /// The locks that have not fallen.
+    private func heldLocks() throws(LinuxError) -> [UInt64] {
+        // A look at a file needs no permission of a user: it is the server's own.
+        let probe = try ExportRoot.openRegular(self.place, for: .read, "look for a holder's locks")
+        var held: [UInt64] = []
+        for lock in self.locks where try HolderLock.isHeld(by: lock, on: probe) { held.append(lock) }
+        return held
+    }
+
+    /// Kills who fetched the descriptors that are still in use, and returns what went wrong.
     ///
     /// Called on a thread.
     fileprivate func kill() -> [String] {
-        if self.peers.isEmpty, !self.locks.isEmpty {
-            return ["who has its descriptors was known to an earlier life of the server only: nobody is killed"]
-        }
-        return self.peers.compactMap { peer in
-            guard peer.pid != getpid() else { return "the holder is this process, which is not killed" }
-            guard let process = peer.process else {
-                return "process \(peer.pid) cannot be told from a later one of its number: it is not killed"
+        let held: [UInt64]
+        do throws(LinuxError) { held = try self.heldLocks() } catch { return [error.message] }
+        let unknown = held.filter { lock in !self.peers.contains { $0.lock == lock } }
+        var trouble = unknown.isEmpty ? [] : ["it is not known who has fetched a descriptor: nobody is killed for it"]
+        for peer in self.peers where held.contains(peer.lock) {
+            guard peer.pid != getpid() else {
+                trouble.append("the holder is this process, which is not killed")
+                continue
             }
-            do throws(LinuxError) {
-                try ProcessHandle.kill(process)
-                return nil
-            } catch {
-                return error.message
-            }
+            do throws(LinuxError) { try peer.kill() } catch { trouble.append(error.message) }
         }
+        return trouble
     }
 }

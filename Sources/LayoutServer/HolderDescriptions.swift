@@ -1,6 +1,7 @@
 import LayoutCore
 import LeaseEngine
 import LinuxFiles
+import Recovery
 
 /// The open file descriptions that holders of layouts were given: one per holder and iomode.
 ///
@@ -15,7 +16,7 @@ struct HolderDescriptions {
         /// `.none` for one that an earlier life passed.
         let token: DescriptorToken
         /// Who fetched it; `nil` as long as nobody has.
-        var peer: PeerCredentials?
+        var peer: HolderProcess?
         /// The holder gave layouts back since: perhaps all of this iomode, and then it has closed the descriptor.
         var mayBeClosed = false
     }
@@ -24,6 +25,16 @@ struct HolderDescriptions {
         var byMode: [IOMode: Description] = [:]
         /// Lock bytes of descriptions that are going to be its.
         var announced: Set<UInt64> = []
+        /// Who fetched the descriptions that earlier lives passed.
+        var recoveredPeers: [HolderProcess] = []
+
+        var locks: Set<UInt64> { self.announced.union(self.byMode.values.map(\.lock)) }
+
+        /// Who fetched its descriptions, by their lock bytes.
+        var peers: [HolderProcess] {
+            let (locks, own) = (self.locks, self.byMode.values.compactMap(\.peer))
+            return (self.recoveredPeers.filter { locks.contains($0.lock) } + own).sorted { $0.lock < $1.lock }
+        }
     }
 
     /// The client and file of a holder.
@@ -54,10 +65,12 @@ struct HolderDescriptions {
         return self.lockBase | self.lastLock << 1 | (ioMode == .readWrite ? 1 : 0)
     }
 
-    /// Takes over a holder of an earlier life: it has its descriptors, and who fetched them is not known any more.
-    mutating func recover(_ holder: LeaseEngine.HolderID, _ client: ClientID, _ file: FileID, locks: [UInt64]) {
-        self.remember(holder, client, file)
-        for lock in locks {
+    /// Takes over a holder of an earlier life, which has its descriptors.
+    mutating func recover(_ stored: StoredHolder, _ file: FileID) {
+        let holder = LeaseEngine.HolderID(stored.number)
+        self.remember(holder, stored.client, file)
+        self.holders[holder, default: Holder()].recoveredPeers = stored.peers.map { HolderProcess($0) }
+        for lock in stored.locks {
             let ioMode: IOMode = lock & 1 == 1 ? .readWrite : .read
             // A later description of the iomode has taken the place of an earlier one, which its holder has closed.
             if let other = self.holders[holder]?.byMode[ioMode]?.lock {
@@ -75,8 +88,7 @@ struct HolderDescriptions {
 
     /// The lock bytes of a holder's descriptions, in order.
     func locks(of holder: LeaseEngine.HolderID) -> [UInt64] {
-        let known = self.holders[holder]
-        return (known?.announced ?? []).union(known?.byMode.values.map(\.lock) ?? []).sorted()
+        self.holders[holder]?.locks.sorted() ?? []
     }
 
     /// A grant was made: remembers whose the holder is.
@@ -119,7 +131,8 @@ struct HolderDescriptions {
         for (ioMode, description) in self.holders[redemption.holder]?.byMode ?? [:]
         where description.lock == redemption.lock {
             if redemption.wasSent {
-                self.holders[redemption.holder]?.byMode[ioMode]?.peer = redemption.peer
+                let peer = HolderProcess(redemption.peer, lock: redemption.lock)
+                self.holders[redemption.holder]?.byMode[ioMode]?.peer = peer
             } else {
                 self.holders[redemption.holder]?.byMode[ioMode] = nil
             }
@@ -155,8 +168,12 @@ struct HolderDescriptions {
     }
 
     /// The lock bytes that prove a holder's reach, and who fetched its descriptors.
-    func proof(of holder: LeaseEngine.HolderID) -> (locks: [UInt64], peers: [PeerCredentials]) {
-        let descriptions = self.holders[holder]?.byMode.values.sorted { $0.lock < $1.lock } ?? []
-        return (self.locks(of: holder), descriptions.compactMap(\.peer))
+    func proof(of holder: LeaseEngine.HolderID) -> (locks: [UInt64], peers: [HolderProcess]) {
+        (self.locks(of: holder), self.holders[holder]?.peers ?? [])
+    }
+
+    /// Who fetched a holder's descriptors, as a later life can find them again.
+    func storedPeers(of holder: LeaseEngine.HolderID) -> [StoredPeer] {
+        self.holders[holder]?.peers.compactMap(\.stored) ?? []
     }
 }

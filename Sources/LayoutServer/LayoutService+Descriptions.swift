@@ -100,8 +100,15 @@ extension LayoutService {
     }
 
     /// A token was shown at the descriptor socket.
+    ///
+    /// Who fetched the descriptor is written down right after it was sent, not before: the one thread that serves all
+    /// who fetch does not wait for a disk. If the server is killed in between, its next life does not know whom to kill,
+    /// and waits for that holder.
     func tokenWasRedeemed(_ redemption: TokenTable.Redemption) {
         self.descriptions.redeemed(redemption)
+        if redemption.wasSent, self.engine.isHolder(redemption.holder) {
+            self.writeLater(self.records(of: redemption.holder))
+        }
         self.logger.debug(
             redemption.wasSent ? "descriptor passed" : "descriptor could not be passed",
             metadata: ["pid": "\(redemption.peer.pid)", "lock": "\(redemption.lock)"]

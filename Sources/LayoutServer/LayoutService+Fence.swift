@@ -29,7 +29,7 @@ extension LayoutService {
         }
     }
 
-    private func method(_ fence: LeaseEngine.Fence, peers: [PeerCredentials], path: String) -> Fencing.Method {
+    private func method(_ fence: LeaseEngine.Fence, peers: [HolderProcess], path: String) -> Fencing.Method {
         guard fence.method == .enforce else { return .look }
         switch self.configuration.fence {
         case .wait, .cooperative:

@@ -136,7 +136,8 @@ extension LayoutService {
             file: entry.handle,
             seqid: record.seqid,
             segments: record.segments,
-            locks: self.descriptions.locks(of: holder)
+            locks: self.descriptions.locks(of: holder),
+            peers: self.descriptions.storedPeers(of: holder)
         )
         return (entry.isStored ? [] : [self.stored(entry)]) + [.holder(stored)]
     }

@@ -28,7 +28,7 @@ extension LayoutService {
             guard let entry = self.files.find(holder.file), self.engine.isHolder(id) else { continue }
             entry.holders.insert(id)
             entry.recoveredLocks.formUnion(holder.locks)
-            self.descriptions.recover(id, holder.client, entry.id, locks: holder.locks)
+            self.descriptions.recover(holder, entry.id)
             self.reclaiming.insert(holder.client)
         }
         for block in restart.state.blocked { self.blocked[block.file] = BlockedFile(reason: block.reason) }

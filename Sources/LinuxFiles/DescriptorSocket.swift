@@ -111,6 +111,10 @@ package struct PeerCredentials: Sendable {
     package let gid: UInt32
     /// The process itself (a pidfd); `nil` before Linux 6.5, or if it is gone.
     package let process: SharedDescriptor?
+    /// When the process started (``ProcessState/startTime``), by which a later life of this process finds it again.
+    ///
+    /// `nil` if it cannot be told.
+    package let startTime: UInt64?
 
     /// Asks the kernel (`SO_PEERCRED`, `SO_PEERPIDFD`; `unix(7)`).
     ///
@@ -124,5 +128,8 @@ package struct PeerCredentials: Sendable {
         self.gid = peer.gid
         let pidfd = lf_peer_pidfd(socket)
         self.process = pidfd < 0 ? nil : OwnedDescriptor(adopting: pidfd).shared()
+        let state = ProcessState(of: peer.pid)
+        // If it is alive after the look, it was it that was looked at, and not a later one of its number.
+        self.startTime = self.process.map { lf_is_alive($0.number) == 1 } == true ? state?.startTime : nil
     }
 }

@@ -3,6 +3,23 @@ import Glibc
 
 /// What can be done to a process through a descriptor of it (a pidfd), which never comes to mean another process.
 package enum ProcessHandle {
+    /// Opens the process that has a number and started at a time (`pidfd_open(2)`).
+    ///
+    /// - Parameters:
+    ///   - pid: Its number.
+    ///   - startTime: As ``ProcessState/startTime`` tells it.
+    /// - Returns: `nil` if that process is gone, whether or not another one has its number by now.
+    /// - Throws: ``LayoutCore/LayoutStatus/resource`` if this process has too many open files.
+    package static func open(_ pid: Int32, startTime: UInt64) throws(LinuxError) -> SharedDescriptor? {
+        let result = lf_pidfd_open(pid)
+        // A number that no process can have, and one that none has.
+        guard result != -Int64(ESRCH), result != -Int64(EINVAL) else { return nil }
+        let process = OwnedDescriptor(adopting: try checked(result, "pidfd_open", "open process \(pid)")).shared()
+        // After it was opened: if the number is this process's now, it was then.
+        guard ProcessState(of: pid)?.startTime == startTime else { return nil }
+        return process
+    }
+
     /// Kills the process (`pidfd_send_signal(2)`, SIGKILL).
     ///
     /// One that is gone already is no error.

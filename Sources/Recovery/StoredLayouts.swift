@@ -36,6 +36,26 @@ package struct StoredSegment: Hashable, Sendable {
     }
 }
 
+/// The process that fetched one of a holder's open file descriptions.
+///
+/// Good as long as the host is not booted again.
+package struct StoredPeer: Hashable, Sendable {
+    /// The number of the description's lock byte.
+    package var lock: UInt64
+    package var pid: Int32
+    /// When it started, in clock ticks of the host's boot clock: a later process of its number has another one.
+    package var startTime: UInt64
+    /// The user that it was.
+    package var uid: UInt32
+
+    package init(lock: UInt64, pid: Int32, startTime: UInt64, uid: UInt32) {
+        self.lock = lock
+        self.pid = pid
+        self.startTime = startTime
+        self.uid = uid
+    }
+}
+
 /// One client's claim on one file.
 package struct StoredHolder: Hashable, Sendable {
     /// The number in its stateid, unique over all lives.
@@ -47,6 +67,8 @@ package struct StoredHolder: Hashable, Sendable {
     package var segments: [StoredSegment]
     /// The numbers of the lock bytes of its open file descriptions.
     package var locks: [UInt64]
+    /// Who fetched those of its descriptions that were fetched, as far as it is known.
+    package var peers: [StoredPeer]
 
     package init(
         number: UInt64,
@@ -54,7 +76,8 @@ package struct StoredHolder: Hashable, Sendable {
         file: FileHandle,
         seqid: UInt32,
         segments: [StoredSegment],
-        locks: [UInt64]
+        locks: [UInt64],
+        peers: [StoredPeer] = []
     ) {
         self.number = number
         self.client = client
@@ -62,6 +85,7 @@ package struct StoredHolder: Hashable, Sendable {
         self.seqid = seqid
         self.segments = segments
         self.locks = locks
+        self.peers = peers
     }
 }
 

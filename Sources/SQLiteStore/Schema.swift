@@ -48,7 +48,7 @@ enum Table: String, CaseIterable {
         case .holder:
             [
                 "number INTEGER NOT NULL", "client INTEGER NOT NULL", "file BLOB NOT NULL", "seqid INTEGER NOT NULL",
-                "segments BLOB NOT NULL", "locks BLOB NOT NULL",
+                "segments BLOB NOT NULL", "locks BLOB NOT NULL", "peers BLOB NOT NULL",
             ]
         case .revocation:
             ["client INTEGER NOT NULL", "file BLOB NOT NULL"]
@@ -88,7 +88,7 @@ enum Schema {
     /// The number in the file's header by which it is known as a recovery store: "LOrs".
     static let applicationID: Int32 = 0x4c4f_7273
     /// The version of the schema; goes up with every change of it.
-    static let version: Int32 = 1
+    static let version: Int32 = 2
 
     /// What makes the tables, word for word as SQLite keeps it.
     static let statements: [String] =

@@ -20,16 +20,11 @@ enum StoreFile: String, CaseIterable {
 private final class StoreLock: Sendable {
     private let file: SharedDescriptor
 
-    /// Locks the file; `nil` if another process, or another store in this one, has locked it.
-    init?(_ file: SharedDescriptor, _ attempt: String) throws(LinuxError) {
-        self.file = file
-        guard flock(file.number, LOCK_EX | LOCK_NB) != 0 else { return }
-        guard errno == EWOULDBLOCK else { throw LinuxError(errno: errno, call: "flock", attempt: attempt) }
-        return nil
-    }
+    /// Adopts the lock of a file that was taken.
+    init(_ file: SharedDescriptor) { self.file = file }
 
     // Not left to the closing of the descriptor: a child that is just being started has a copy of it until its exec.
-    deinit { _ = flock(self.file.number, LOCK_UN) }
+    deinit { OwnerLock.release(self.file) }
 }
 
 /// The directory that a store is in, locked for one server.
@@ -51,6 +46,8 @@ struct StoreDirectory: Sendable {
     private static var asidePrefix: String { "set-aside-" }
 
     /// Makes the directory, for its owner alone, if it is not there, and locks it.
+    ///
+    /// A server that was killed is waited for, up to ``LinuxFiles/OwnerLock/patience``; one that lives is not.
     init(path: String) throws(RecoveryStoreError) {
         self.failure = StoreFailure(directory: path)
         do {
@@ -60,8 +57,10 @@ struct StoreDirectory: Sendable {
             self.root = try ExportRoot(path: path)
             let name = Array(Self.lockName.utf8)
             let file = try self.root.create(name, for: .readWrite, mode: 0o600, exclusively: false).descriptor
-            guard let lock = try StoreLock(file, "lock '\(path)/\(Self.lockName)'") else { throw self.failure.inUse }
-            self.lock = lock
+            switch try OwnerLock.take(file, "lock '\(path)/\(Self.lockName)'") {
+            case .taken: self.lock = StoreLock(file)
+            case .refused(let owner): throw self.failure.inUse(by: owner)
+            }
         } catch {
             throw self.failure.from(error, "lock")
         }

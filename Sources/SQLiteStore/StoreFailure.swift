@@ -30,10 +30,11 @@ struct StoreFailure: Sendable {
         )
     }
 
-    var inUse: RecoveryStoreError {
-        RecoveryStoreError(
+    func inUse(by owner: Int32?) -> RecoveryStoreError {
+        let process = owner.map { " (process \($0))" } ?? ""
+        return RecoveryStoreError(
             .inUse,
-            "another server uses the state directory '\(self.directory)'; stop it first, or name another directory"
+            "another server\(process) uses the state directory '\(self.directory)'; stop it first, or name another directory"
         )
     }
 

@@ -138,9 +138,12 @@ extension StoredHolder {
                 UInt64(segment.ioMode.rawValue) << 2 | (segment.breaksOnWrite ? 2 : 0) | (segment.isExclusive ? 1 : 0),
             ]
         }
+        let peers = self.peers.flatMap { peer in
+            [peer.lock, UInt64(UInt32(bitPattern: peer.pid)), peer.startTime, UInt64(peer.uid)]
+        }
         return [
             .number(self.number), .number(self.client.rawValue), .handle(self.file), .number(self.seqid),
-            .words(segments), .words(self.locks),
+            .words(segments), .words(self.locks), .words(peers),
         ]
     }
 
@@ -163,7 +166,29 @@ extension StoredHolder {
             )
         }
         let locks = try row.words(inGroupsOf: 1)
-        self.init(number: number, client: client, file: file, seqid: seqid, segments: segments, locks: locks)
+        let peerWords = try row.words(inGroupsOf: 4)
+        var peers: [StoredPeer] = []
+        for start in stride(from: 0, to: peerWords.count, by: 4) {
+            guard let pid = UInt32(exactly: peerWords[start + 1]), let uid = UInt32(exactly: peerWords[start + 3])
+            else { throw row.malformed }
+            peers.append(
+                StoredPeer(
+                    lock: peerWords[start],
+                    pid: Int32(bitPattern: pid),
+                    startTime: peerWords[start + 2],
+                    uid: uid
+                )
+            )
+        }
+        self.init(
+            number: number,
+            client: client,
+            file: file,
+            seqid: seqid,
+            segments: segments,
+            locks: locks,
+            peers: peers
+        )
     }
 }
 

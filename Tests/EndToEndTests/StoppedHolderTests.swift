@@ -81,6 +81,33 @@ import Testing
     }
 
     @Test(
+        "C16, D6: kill: a stopped holder is killed by the next life of the server too, and never stores again",
+        arguments: TestFileSystems.images
+    )
+    func killAfterRestart(on fileSystem: TestFileSystem) throws {
+        let held = try HeldFile(on: fileSystem, fence: "kill", ["--lease", "1s"])
+        defer { held.end() }
+        // A later record is written: so is who has fetched the descriptor.
+        _ = try StampedFile(held.server.directory.file("other"), pages: 1)
+        let other = try held.changer.open("other")
+        try held.changer.layoutReturn(other, try held.changer.layoutGet(other).stateID)
+        held.storing.signal(SIGSTOP)
+        held.server.kill()
+        try held.server.start()
+        try held.changer.comeBack()
+        var status = LayoutStatus.grace
+        try waitUntil("grace is over") {
+            status = try held.refusal(patience: .seconds(10))
+            return status != .grace
+        }
+        #expect(status == .ok)
+        #expect(held.storing.wasKilled())
+        let content = try held.file.content()
+        #expect(content.names == HeldFile.after)
+        #expect(content.misplaced == 0)
+    }
+
+    @Test(
         "C16: kill: a forked child that keeps the mapping holds the change up until it is gone too",
         arguments: worlds
     )

@@ -55,6 +55,7 @@ import Testing
         let service = try Service(token)
         for _ in 0..<50 { #expect(try redeem(token, service.path) == bytes("content")) }
         let peer = try #require(service.asked.peers.withLock { $0.first })
+        #expect(peer.startTime != nil && peer.startTime == ProcessState(of: getpid())?.startTime)
         #expect(peer.pid == getpid() && peer.uid == geteuid() && peer.gid == getegid())
         // SO_PEERPIDFD came with Linux 6.5.
         #expect(peer.process != nil || !kernelIsAtLeast(6, 5))

@@ -145,7 +145,15 @@ package struct RecoveryScript {
             file: self.handle(),
             seqid: self.word32(),
             segments: segments,
-            locks: (0..<self.number(0...2)).map { _ in self.random.next() }
+            locks: (0..<self.number(0...2)).map { _ in self.random.next() },
+            peers: (0..<self.number(0...2)).map { _ in
+                StoredPeer(
+                    lock: self.random.next(),
+                    pid: Int32(bitPattern: self.word32()),
+                    startTime: self.random.next(),
+                    uid: self.word32()
+                )
+            }
         )
     }
 

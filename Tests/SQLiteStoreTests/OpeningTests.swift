@@ -48,7 +48,7 @@ import Testing
         #expect(try state.load() == RecoveredState([self.record]))
     }
 
-    @Test("D7: a store of another version is refused", arguments: [UInt8(0), 2, 200])
+    @Test("D7: a store of another version is refused", arguments: [UInt8(0), 1, 200])
     func version(_ version: UInt8) throws {
         let state = try State()
         let store = try state.open()
@@ -56,7 +56,7 @@ import Testing
         store.close()
         var bytes = try readFile(state.file("recovery.sqlite"))
         // "The user version", the file format says: 4 bytes at offset 60.
-        #expect(Array(bytes[60..<64]) == [0, 0, 0, 1])
+        #expect(Array(bytes[60..<64]) == [0, 0, 0, 2])
         bytes[63] = version
         try writeFile(state.file("recovery.sqlite"), bytes)
         let error = state.refusal()

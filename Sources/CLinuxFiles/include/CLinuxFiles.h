@@ -186,6 +186,10 @@ struct lf_peer {
 int64_t lf_peer_credentials(int socket, struct lf_peer *peer);
 /* SO_PEERPIDFD (Linux 6.5), close-on-exec. */
 int64_t lf_peer_pidfd(int socket);
+/* pidfd_open(2), close-on-exec. */
+int64_t lf_pidfd_open(int32_t pid);
+/* Whether the process has not been waited for yet: 1 or 0. Its number is not another one's as long as it is 1. */
+int64_t lf_is_alive(int pidfd);
 /* pidfd_send_signal(2) with SIGKILL. */
 int64_t lf_kill(int pidfd);
 

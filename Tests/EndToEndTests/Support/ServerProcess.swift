@@ -20,15 +20,17 @@ final class ServerProcess: Sendable {
     ///
     /// The directory is made on `fileSystem`; `options` are further ones of `layoutd serve`. What is in `prefix` stands
     /// before the program: variables as `NAME=VALUE`, or a program that runs it. The process and the directory are those
-    /// of `user`, or of the tests' own user. The recovery store is in `state`, or in a directory beside the first.
+    /// of `user`, or of the tests' own user. The recovery store is in `state`, or in a directory beside the first. With
+    /// `directory` that one is exported, and none is made.
     init(
         on fileSystem: TestFileSystem,
         _ options: [String] = [],
         prefix: [String] = [],
         user: uid_t? = nil,
-        state: String? = nil
+        state: String? = nil,
+        directory: TestDirectory? = nil
     ) throws {
-        self.directory = try fileSystem.makeDirectory()
+        self.directory = try directory ?? fileSystem.makeDirectory()
         self.store = try fileSystem.makeDirectory()
         self.state = state ?? self.store.file("state")
         self.sockets = try TestDirectory()
@@ -132,6 +134,16 @@ final class ServerProcess: Sendable {
             process = nil
             return status
         }
+    }
+
+    /// The server's number, while it runs.
+    var pid: pid_t? { self.process.withLock { $0?.pid } }
+
+    /// Kills the server and does not wait for its end: that is left to the caller.
+    func killWithoutWaiting() -> ChildProcess? {
+        let process = self.process.withLock { $0.take() }
+        process?.signal(SIGKILL)
+        return process
     }
 
     /// Ends the server as a crash would; also one that has ended itself.
