@@ -59,6 +59,11 @@ extension LayoutService {
             guard kept.count == 0 else {
                 return self.keep(kept.records, then: rest.dropFirst(kept.count))
             }
+            if case .grant(_, let grant) = action, self.holdersBeingWritten[grant.holder.rawValue] != nil {
+                // The engine counts as held, and so does not keep again, what is on its way to the store: the client must
+                // not hear of it before it is there.
+                return self.keep([], then: rest)
+            }
             rest.removeFirst()
             self.perform(action)
         }
@@ -68,7 +73,13 @@ extension LayoutService {
     private func keep(_ records: [RecoveryRecord], then rest: ArraySlice<LeaseEngine.Action>) {
         let isGrant = rest.contains { if case .grant = $0 { true } else { false } }
         if isGrant { Failpoint.hit(.beforeHolderWritten) }
+        let holders = records.compactMap { if case .holder(let holder) = $0 { holder.number } else { nil } }
+        for holder in holders { self.holdersBeingWritten[holder, default: 0] += 1 }
         self.write(records, .written) { result in
+            for holder in holders {
+                let left = self.holdersBeingWritten[holder, default: 1] - 1
+                self.holdersBeingWritten[holder] = left > 0 ? left : nil
+            }
             if isGrant { Failpoint.hit(.afterHolderWritten) }
             switch result {
             case .success: self.take(.actions(rest))

@@ -25,7 +25,9 @@ extension LayoutService {
                 "holder looked at",
                 metadata: metadata
             )
-            self.submit(.fenceFinished(fence.holder, isGone: outcome.isGone))
+            // A description that the holder was given meanwhile was not looked at.
+            let isAllOfIt = self.descriptions.proof(of: fence.holder).locks.allSatisfy(locks.contains)
+            self.submit(.fenceFinished(fence.holder, isGone: outcome.isGone && isAllOfIt))
         }
     }
 

@@ -76,6 +76,8 @@ final class LayoutService: RPCConnectionDelegate {
     var missing: Set<ClientID> = []
     /// When those of them that hold nothing are forgotten.
     var missingDeadline: Instant?
+    /// Holders, by number, whose records are on their way to the store, and how many.
+    var holdersBeingWritten: [UInt64: Int] = [:]
     /// Files that nobody may use until a person has looked.
     var blocked: [FileHandle: BlockedFile] = [:]
 
