@@ -220,9 +220,14 @@ struct RestartTests {
         try await eventually("it gives up") { client.statistics.windowsFailed == 1 }
         try await server.with { $0.swallowsCalls = [] }
         try await server.start(nil)
-        // The region is gone for good; the file can be mapped again.
+        // The region is gone for good; the file can be mapped again, as soon as the client has found the server.
         await #expect(throws: LayoutError.self) { try await region.prepare() }
-        let other = try await file.map(0..<16384, .readWrite)
+        var mapped: MappedRegion?
+        try await eventually("the server is found again") {
+            mapped = try? await file.map(0..<16384, .readWrite)
+            return mapped != nil
+        }
+        let other = try #require(mapped)
         #expect(try await onThread { unsafe other.bytes[4096] } == 2)
         #expect(try await server.with { $0.executed.contains(.reclaimComplete) })
         await client.close()
