@@ -51,7 +51,7 @@ struct HostileServerTests {
                 }
             }
             #expect(try await client.stat("file").size == 65536)
-            #expect(client.statistics.sessionsLost == 1)
+            try await eventually("it is counted") { client.statistics.sessionsLost == 1 }
             await client.close()
             await server.stop()
         }
