@@ -187,7 +187,9 @@ static void map(struct thread *thread) {
 static void operate(struct thread *thread) {
     uint64_t words[WORDS];
     const unsigned own = pick(thread, OWN_BEGIN, OWN_END), punched = pick(thread, PUNCHED_BEGIN, PUNCHED_END);
-    const unsigned shifted = pick(thread, SHIFTED_BEGIN, SHIFTED_END), cut = pick(thread, CUT_BEGIN, CUT_END);
+    const unsigned shifted = pick(thread, SHIFTED_BEGIN, SHIFTED_END);
+    // What is written while blocks are inserted moves down with the collapse, but not out of the range.
+    const unsigned cut = pick(thread, CUT_BEGIN + SHIFT_MAX, CUT_END);
     const unsigned choice = (unsigned)(next_random(thread) % 10000);
     if (choice < 2000) {
         read_block(own, words);
@@ -254,6 +256,7 @@ static void check_all_own(void) {
 static void run(const char *path, const char *shadow, unsigned long operations, uint64_t seed) {
     file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
     must(file >= 0, "open the file");
+    must(ftruncate(file, offset_of(CUT_END)) == 0, "ftruncate");
     for (unsigned block = 0; block < CUT_END; block++) { write_block(block); }
     must(fsync(file) == 0, "fsync");
     // Whoever changes the file may begin.
