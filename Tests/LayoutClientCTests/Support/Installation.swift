@@ -48,7 +48,9 @@ struct Installation: Sendable {
     ///   - usesLibrary: Whether it is linked with the library.
     func compile(_ name: String, _ compiler: [String], usesLibrary: Bool = true) throws -> String {
         let program = self.directory.file("\(name)-\(compiler.joined().filter { $0.isLetter || $0.isNumber })")
-        var arguments = compiler + ["-pedantic", "-Wall", "-Wextra", "-Werror", "-g", "-pthread"]
+        // The compiler's own options last: they may take one of these back.
+        var arguments = compiler.prefix(1) + ["-pedantic", "-Wall", "-Wextra", "-Werror", "-g", "-pthread"]
+        arguments += compiler.dropFirst()
         arguments += ["\(programs)/\(name)", "-o", program]
         arguments += try self.flags("--cflags")
         if usesLibrary { arguments += try self.flags("--libs") + ["-Wl,-rpath,\(self.prefix)/lib"] }
