@@ -19,9 +19,7 @@ extension LeaseEngine {
             case .lease(let client):
                 self.expireIfTrusted(client, at: now, &actions)
             case .grace:
-                guard self.isInGrace else { continue }
-                self.graceEnd = nil
-                actions.append(.graceEnded)
+                if self.isInGrace { self.endGrace(at: now, &actions) }
             }
         }
     }
