@@ -13,6 +13,17 @@ let swiftSettings: [SwiftSetting] = [
 ]
 let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
 
+// The library for C carries the Swift runtime in itself, exports the functions of its header alone, and stays loaded: its
+// signal handlers and threads would outlive a dlclose.
+let layoutClientLinkerSettings: [LinkerSetting] = [
+    .unsafeFlags([
+        "-static-stdlib",
+        "-Xlinker", "-soname=liblayoutclient.so.0",
+        "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/LayoutClientC/layoutclient.map",
+        "-Xlinker", "-z", "-Xlinker", "nodelete",
+    ])
+]
+
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
@@ -26,6 +37,7 @@ let package = Package(
     name: "layoutd",
     products: [
         .library(name: "LayoutClient", targets: ["LayoutClient"]),
+        .library(name: "layoutclient", type: .dynamic, targets: ["LayoutClientC"]),
         .executable(name: "layoutd", targets: ["layoutd"]),
         .executable(name: "layoutd-keeper", targets: ["layoutd-keeper"]),
         .executable(name: "layoutctl", targets: ["layoutctl"]),
@@ -102,6 +114,15 @@ let package = Package(
                 nioPosix,
             ],
             swiftSettings: swiftSettings
+        ),
+        // The client for C and whatever can call C: its header, and the functions in Swift.
+        .target(name: "CLayoutClientABI", cSettings: cSettings),
+        .target(
+            name: "LayoutClientC",
+            dependencies: ["CLayoutClientABI", "LayoutClient", "LinuxFiles"],
+            exclude: ["layoutclient.map"],
+            swiftSettings: swiftSettings,
+            linkerSettings: layoutClientLinkerSettings
         ),
         .executableTarget(
             name: "layoutd",
