@@ -25,13 +25,15 @@ public final class LayoutFile: Sendable {
 
     let core: BoundFile
     let windows: WindowCache
+    let requiresDAX: Bool
     private let isClosed = Atomic(false)
 
-    init(client: LayoutClient, core: BoundFile, path: String, access: IOMode) {
+    init(client: LayoutClient, core: BoundFile, path: String, access: IOMode, requiresDAX: Bool) {
         self.client = client
         self.core = core
         self.path = path
         self.access = access
+        self.requiresDAX = requiresDAX
         self.windows = WindowCache(
             windowSize: client.configuration.ioWindowSize.roundedUp(to: 2 << 20),
             capacity: client.configuration.ioWindowsMax
@@ -104,6 +106,15 @@ public final class LayoutFile: Sendable {
     }
 
     // MARK: Helpers
+
+    /// The answer to ``OpenOptions/requiresDAX``.
+    static var notOnPersistentMemory: Failure {
+        Failure(
+            .notSupported,
+            "it is not on persistent memory with MAP_SYNC, which was asked for: mount its filesystem with -o dax=always on a "
+                + "pmem device, or open it without requiresDAX"
+        )
+    }
 
     func checkOpen(_ attempt: @autoclosure () -> String) throws(LayoutError) {
         guard !self.isClosed.load(ordering: .acquiring) else {

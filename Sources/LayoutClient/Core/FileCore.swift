@@ -36,6 +36,13 @@ final class FileCore {
     var changes: [LayoutHolder.OwnChangeID: OwnChange] = [:]
     /// What was written through the server since the last flush.
     var unstableWrites: UnstableWrites?
+    /// How often access to a window for storing has ended: what was stored before only the kernel can flush as long as
+    /// the window is away.
+    var endings: UInt64 = 0
+    /// How many of those the kernel has flushed the stores of.
+    var endingsFlushed: UInt64 = 0
+    /// The last ending of a window that is gone.
+    var lastEndingOfRemoved: UInt64 = 0
     /// Who waits for all layouts to be returned.
     var returnWaiters: [() -> Void] = []
     /// The latest stateid seen, for giving everything back.
