@@ -1,5 +1,6 @@
 import Glibc
 import LayoutClient
+import LayoutServer
 import TestSupport
 import Testing
 
