@@ -87,7 +87,8 @@ let package = Package(
             dependencies: ["LayoutCore", "Recovery", "LinuxFiles", grdb],
             swiftSettings: swiftSettings
         ),
-        .target(name: "CMappedWindows", cSettings: cSettings),
+        .systemLibrary(name: "CPersistentMemory", pkgConfig: "libpmem", providers: [.apt(["libpmem-dev"])]),
+        .target(name: "CMappedWindows", dependencies: ["CPersistentMemory"], cSettings: cSettings),
         .target(name: "MappedWindows", dependencies: ["LayoutCore", "CMappedWindows"], swiftSettings: swiftSettings),
 
         .target(name: "CMappingGuard", cSettings: cSettings),

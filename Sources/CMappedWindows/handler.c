@@ -129,6 +129,7 @@ static enum verdict retry_in_bounds(uintptr_t address, uint32_t word) {
 }
 
 static enum verdict wait_for(uint32_t window, uint32_t word, int signal, bool store, uintptr_t address) {
+    mw_end_flush_at(address);
     if (mw_thread_has_pins()) { die(signal, address, window, store, holds_pin); }
     if (waiting_forbidden) { die(signal, address, window, store, serves_windows); }
     mw_count(&mw_faults_parked, 1);
@@ -198,7 +199,9 @@ static void chain(int signal, const struct sigaction *next, siginfo_t *info, voi
 static void on_fault(int layer, int signal, siginfo_t *info, void *context) {
     const int saved_errno = errno;
     const uintptr_t address = (uintptr_t)info->si_addr;
-    if (info->si_code <= 0 || decide(signal, info->si_code, address, context) == pass_on) {
+    const bool sent = info->si_code <= 0;  // by kill(2) and its like, not by a fault
+    if (sent || decide(signal, info->si_code, address, context) == pass_on) {
+        if (!sent) { mw_end_flush_at(address); }
         chain(signal, &previous[signal == SIGBUS][layer], info, context, saved_errno);
     }
     errno = saved_errno;

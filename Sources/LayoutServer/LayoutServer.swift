@@ -185,6 +185,13 @@ package final class LayoutServer: Sendable {
         let export = try ExportRoot(path: configuration.exportPath)
         try export.claim()
         let support = try MappingSupport(probing: export)
+        guard support.isSynchronous || !configuration.requiresDAX else {
+            throw LinuxError(
+                refusing: .notSupported,
+                "new files in '\(export.path)' are not on persistent memory with MAP_SYNC: mount the filesystem with "
+                    + "-o dax=always on a pmem device, or serve it without --dax required"
+            )
+        }
         let root = try FoundFile(try export.directory.place(), in: export)
         let bootID = try Host.bootID()
         let store = try configuration.openStore(StoreIdentity(of: root.identity))

@@ -199,7 +199,7 @@ extension LayoutService {
             range: granted,
             extents: extents,
             size: size,
-            isDAX: entry.extents.isDAX,
+            isSynchronous: entry.extents.isSynchronous,
             description: nil
         )
     }
@@ -295,7 +295,7 @@ extension LayoutService {
                             returnOnClose: false,
                             device: self.device,
                             token: token,
-                            capabilities: self.capabilities(isDAX: resolved.isDAX),
+                            capabilities: self.capabilities(isSynchronous: resolved.isSynchronous),
                             fileSize: resolved.size,
                             epoch: grant.epoch,
                             shifts: shifts,
@@ -325,9 +325,9 @@ extension LayoutService {
         self.takeBack(get.call, grant, failure)
     }
 
-    private func capabilities(isDAX: Bool) -> LayoutCapabilities {
+    private func capabilities(isSynchronous: Bool) -> LayoutCapabilities {
         var capabilities = self.configuration.fence.capability
-        if isDAX { capabilities.insert(.synchronous) }
+        if isSynchronous { capabilities.insert(.synchronous) }
         return capabilities
     }
 }

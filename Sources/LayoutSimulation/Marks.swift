@@ -35,6 +35,8 @@ extension Simulation {
         case mapIgnoresRevoke
         /// The system call runs when the change is requested, not when it is permitted (T6).
         case changeSkipsPermission
+        /// A change is permitted twice.
+        case permissionRepeated
         /// The change is called finished when its system call begins (T1, T11).
         case barrierDroppedEarly
         /// A window counts as drained while an access is in flight.
@@ -83,8 +85,8 @@ extension Simulation {
 
         var needs: Need {
             switch self {
-            case .fenceLies, .returnsBeforeRevoking, .mapIgnoresRevoke, .changeSkipsPermission, .barrierDroppedEarly,
-                .ignoresPins, .forgetsShifts, .keepsDescriptors, .recallLost:
+            case .fenceLies, .returnsBeforeRevoking, .mapIgnoresRevoke, .changeSkipsPermission, .permissionRepeated,
+                .barrierDroppedEarly, .ignoresPins, .forgetsShifts, .keepsDescriptors, .recallLost:
                 .nothing
             case .ignoresOwnDeadline: .ownDeadlines
             case .fenceAssumed: .deaths

@@ -56,8 +56,9 @@ extension LeaseEngine {
             precondition(client.isReclaiming || client.isLost, "\(id) has unreclaimed segments")
         }
         guard self.isInGrace else { return }
-        for (id, change) in self.changes {
-            precondition(self.refusalByGrace(change.request) == nil, "\(id) is under way in grace")
+        for (id, change) in self.changes where change.request.changesMapping && !change.isOfEarlierLife {
+            let hasBegun = change.phases.contains { $0 != .queued }
+            precondition(change.request.waitsForGrace && !hasBegun, "\(id) is under way in grace")
         }
     }
 
@@ -79,7 +80,7 @@ extension LeaseEngine {
                 guard change.isRunning else { continue }
                 let part = change.request.parts[index]
                 precondition(
-                    self.holdersInTheWay(of: part, change.request.requester).isEmpty,
+                    change.isOfEarlierLife || self.holdersInTheWay(of: part, change.request.requester).isEmpty,
                     "\(id) runs while layouts of \(part.affected) are held"
                 )
                 for other in state.queue where other.range.overlaps(part.affected) {

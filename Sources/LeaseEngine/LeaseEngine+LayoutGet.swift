@@ -16,7 +16,8 @@ extension LeaseEngine {
             actions.append(.refuse(call, refusal))
             return
         }
-        let isBlocked = self.isBlocked(request.range, isGet: true, on: request.file, before: nil)
+        let place = self.placeInGrace(on: request.file)
+        let isBlocked = self.isBlocked(request.range, isGet: true, on: request.file, before: place)
         if isBlocked {
             guard request.patience > .zero else {
                 let detail = "a mapping change is under way on \(request.range): ask again, or with patience"
@@ -32,8 +33,10 @@ extension LeaseEngine {
         }
         let phase: QueueEntry.GetPhase = isBlocked ? .waiting : .resolving
         self.remember(request.file)
-        self.files[request.file]?.queue.append(
-            QueueEntry(range: request.range, kind: .get(call, client, request, phase))
+        let end = self.files[request.file]?.queue.endIndex ?? 0
+        self.files[request.file]?.queue.insert(
+            QueueEntry(range: request.range, kind: .get(call, client, request, phase)),
+            at: place ?? end
         )
         self.fileOfCall[call] = request.file
         if isBlocked {

@@ -77,6 +77,13 @@ int mw_map_failed(uintptr_t address, size_t length, bool accessible);
 /// range begins and ends where mappings do.
 int mw_protect(uintptr_t address, size_t length, bool readable, bool writable);
 
+// MARK: - Persistent memory (persist.c)
+
+/// Flushes bytes of a window from the CPU's caches, to memory that keeps them without power: only where the window was
+/// mapped with MAP_SYNC, else they may still be lost. False if some could not be accessed, because the window is not
+/// granted or the file ends there: then nothing is said about any of them. Never waits for a window.
+bool mw_persist(uintptr_t address, size_t length);
+
 // MARK: - Windows (table.c)
 
 /// Enters a window into the table: revoked, first generation. MW_NO_WINDOW and `*error` if there is no room.

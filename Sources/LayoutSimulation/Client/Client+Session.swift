@@ -233,7 +233,7 @@ extension Client {
     func loseFile(_ file: Int) {
         self.tell(file, .leaseLost)
         self.dropGrants(file)
-        self.files[file].reset = .none
+        self.files[file].reset.end()
         self.files[file].latestStateID = .none
     }
 

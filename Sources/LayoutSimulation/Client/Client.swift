@@ -210,7 +210,7 @@ final class Client: SimulatedProcess {
             return "a thread waits for window \(parked.rawValue)"
         }
         if self.files.contains(where: { !$0.intents.isEmpty }) { return "own changes wait" }
-        if self.files.contains(where: { $0.reset != .none }) { return "a file is being reset" }
+        if self.files.contains(where: \.reset.isUnderWay) { return "a file is being reset" }
         return nil
     }
 }
@@ -222,7 +222,6 @@ struct FileState {
         /// The number of the holder that it was given to.
         var holder: UInt64
     }
-    enum Reset { case none, waiting, sent }
 
     /// An own change that waits for permission.
     struct Intent {
@@ -233,7 +232,7 @@ struct FileState {
     var holder = LayoutHolder(blockSize: SimulatedFile.blockSize)
     var descriptor: Descriptor?
     var getsInFlight = 0
-    var reset = Reset.none
+    var reset = LayoutHolder.Reset()
     /// The latest stateid that a message has shown.
     var latestStateID = StateID.none
     /// Grants whose descriptors are on their way, in the order of their replies.

@@ -98,7 +98,9 @@ extension Server {
     // MARK: Running
 
     func permitChange(_ id: ChangeID) {
-        guard let change = self.changes[id] else { return }
+        guard let change = self.changes[id], !change.isPermitted else {
+            return self.world.violation("a change is permitted that has run, or is permitted twice")
+        }
         self.unpark(id)
         self.changes[id]?.isPermitted = true
         self.oracle.checkNobodyReaches(change.affected, of: change.file, "permitted")
