@@ -15,7 +15,7 @@ import Testing
         try expect(program, [server.url], toSay: "all right\n")
     }
 
-    @Test("threads, forks and handlers for SIGSEGV of a foreign process go on as they did")
+    @Test("threads, forks and handlers for SIGSEGV of a foreign process go on as they did [F3, F7]")
     func livesInAForeignProcess() throws {
         let server = try RunningServer(on: .plain)
         let program = try Installation.shared.compile("process.c", gnuC)

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { THREADS = 3, MAPPED_BLOCKS = SHIFTED_END };
@@ -24,7 +25,7 @@ enum { THREADS = 3, MAPPED_BLOCKS = SHIFTED_END };
 static int file;
 // What was stored last in each block; written by the block's thread, read by all.
 static _Atomic uint32_t numbers[CUT_END];
-static _Atomic uint64_t zeros_seen, shifts_seen, short_reads, bytes_checked;
+static _Atomic uint64_t zeros_seen, shifts_seen, short_reads, bytes_checked, refused, slowest_nanoseconds;
 
 struct thread {
     pthread_t thread;
@@ -221,8 +222,11 @@ static void operate(struct thread *thread) {
     } else if (choice < 9970) {
         write_block(cut);
     } else if (choice < 9975) {
-        // A change of its own.
-        must(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset_of(own), BLOCK_BYTES) == 0, "punch");
+        // A change of its own. What is refused for the time being has not been done.
+        while (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset_of(own), BLOCK_BYTES) != 0) {
+            must(errno == EAGAIN, "punch");
+            atomic_fetch_add(&refused, 1);
+        }
         atomic_store(&numbers[own], 0);
     } else if (choice < 9980) {
         must(munmap(thread->mapped, offset_of(MAPPED_BLOCKS)) == 0, "unmap");
@@ -235,10 +239,22 @@ static void operate(struct thread *thread) {
     }
 }
 
+static uint64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
 static void *work(void *argument) {
     struct thread *thread = argument;
     map(thread);
-    for (unsigned long done = 0; done < thread->operations; done++) { operate(thread); }
+    for (unsigned long done = 0; done < thread->operations; done++) {
+        const uint64_t begun = now();
+        operate(thread);
+        const uint64_t took = now() - begun;
+        uint64_t slowest = atomic_load(&slowest_nanoseconds);
+        while (took > slowest && !atomic_compare_exchange_weak(&slowest_nanoseconds, &slowest, took)) {}
+    }
     must(munmap(thread->mapped, offset_of(MAPPED_BLOCKS)) == 0, "unmap");
     return NULL;
 }
@@ -274,9 +290,11 @@ static void run(const char *path, const char *shadow, unsigned long operations, 
     FILE *record = fopen(shadow, "w");
     must(record != NULL && fwrite(numbers, sizeof numbers[0], OWN_END, record) == OWN_END && fclose(record) == 0,
          "write the shadow");
-    printf("operations=%lu bytes-checked=%llu punched-blocks-seen=%llu shifted-blocks-seen=%llu short-reads=%llu wrong=0\n",
+    printf("operations=%lu bytes-checked=%llu punched-blocks-seen=%llu shifted-blocks-seen=%llu short-reads=%llu ",
            operations, (unsigned long long)bytes_checked, (unsigned long long)zeros_seen,
            (unsigned long long)shifts_seen, (unsigned long long)short_reads);
+    printf("refused=%llu slowest-milliseconds=%llu wrong=0\n", (unsigned long long)refused,
+           (unsigned long long)(slowest_nanoseconds / 1000000));
 }
 
 static void verify(const char *path, const char *shadow) {
