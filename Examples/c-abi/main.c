@@ -1,6 +1,6 @@
 /*
- * Keeps a pointer to a record of a file while the file is changed underneath: by anybody else, here by a second client of
- * the same program.
+ * Keeps a pointer to a record of a file while the file is changed underneath: by anybody else, here by a second client
+ * of the same program.
  *
  *     c-abi layout+unix:///run/layoutd.sock FILE
  */

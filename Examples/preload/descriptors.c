@@ -17,8 +17,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 int redirect(ll_file *file, int flags) {
     struct opened *opened = malloc(sizeof *opened);
-    // A number of the kernel's own keeps others from getting it. What is not redirected fails on it with EBADF, instead of
-    // working on another file.
+    // A number of the kernel's own keeps others from getting it. What is not redirected fails on it with EBADF,
+    // instead of working on another file.
     const int descriptor = opened != NULL ? real.open("/", O_PATH | (flags & O_CLOEXEC)) : -1;
     if (descriptor < 0 || descriptor >= DESCRIPTORS_MAX) {
         const int error = descriptor < 0 ? errno : EMFILE;

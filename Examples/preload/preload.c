@@ -3,11 +3,12 @@
 //
 //     LAYOUT_PRELOAD=layout+unix:///run/layoutd.sock:/layout LD_PRELOAD=.../liblayoutpreload.so program
 //
-// Files whose path begins with the prefix behind the last colon are opened at the server; everything else goes on to the C
-// library. Redirected are open, openat (with an absolute path), creat, close, dup, dup2, dup3, read, write, pread, pwrite, lseek, fstat,
-// ftruncate, fallocate, posix_fallocate, fsync, fdatasync, mmap, munmap and msync. Whatever else is done with such a
-// descriptor (readv, sendfile, F_DUPFD) fails with EBADF; calls that take a path (stat, unlink, fopen) see the local one.
-// A call whose buffer is mapped redirected bytes may fail with EFAULT if it is not one of these.
+// Files whose path begins with the prefix behind the last colon are opened at the server; everything else goes on to
+// the C library. Redirected are open, openat (with an absolute path), creat, close, dup, dup2, dup3, read, write,
+// pread, pwrite, lseek, fstat, ftruncate, fallocate, posix_fallocate, fsync, fdatasync, mmap, munmap and msync.
+// Whatever else is done with such a descriptor (readv, sendfile, F_DUPFD) fails with EBADF; calls that take a path
+// (stat, unlink, fopen) see the local one. A call whose buffer is mapped redirected bytes may fail with EFAULT if it
+// is not one of these.
 //
 // With LAYOUT_PRELOAD_STATISTICS=1 the counters of the client are written to standard error at the end.
 #define _GNU_SOURCE

@@ -71,8 +71,8 @@ bool mw_thread_has_pins(void) {
 // MARK: - The gate
 
 bool mw_close_gate(uint32_t window) {
-    // Without access there is nothing to wait for: pins of an access that was ended by force keep nothing, and what looks
-    // like a pin may be an attempt that is just being refused, of whose end nobody would tell.
+    // Without access there is nothing to wait for: pins of an access that was ended by force keep nothing, and what
+    // looks like a pin may be an attempt that is just being refused, of whose end nobody would tell.
     if (!(atomic_load(&mw_windows[window].word) & MW_GRANTED)) { return false; }
     atomic_fetch_or(&mw_windows[window].word, MW_CLOSING);
     // From here on a thread has either made its entry visible, or will see the closed gate (see mw_pin_begin). Cannot

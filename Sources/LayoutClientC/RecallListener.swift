@@ -16,6 +16,7 @@ final class RecallListener: Sendable {
 
     // What the caller shares with the library's thread, as the header says.
     nonisolated(unsafe) private let function: Function
+    // The same: the library only hands it back.
     nonisolated(unsafe) private let userData: UnsafeMutableRawPointer?
     private let events: AsyncStream<RecallEvent>
     private let state = Mutex(State())

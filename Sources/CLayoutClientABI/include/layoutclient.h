@@ -21,16 +21,17 @@
  *   ESTALE        the file is gone; for ll_end_access: the lease ended during the access
  * and what pread(2), pwrite(2), fallocate(2), mmap(2) and the like say.
  *
- * Threads. All functions may be called from any thread, and from several at once. They may wait for the server, each for
- * a bounded time; ll_pread and ll_pwrite do not where a mapping is there. None may be called from a signal handler. A
- * thread must not be cancelled (pthread_cancel) inside one.
+ * Threads. All functions may be called from any thread, and from several at once. They may wait for the server, each
+ * for a bounded time; ll_pread and ll_pwrite do not where a mapping is there. None may be called from a signal
+ * handler. A thread must not be cancelled (pthread_cancel) inside one.
  *
  * Handles (ll_client *, ll_file *, ll_access *) are numbers in the shape of pointers: do not look behind them. One that
  * was closed is known to be, and never means something else later.
  *
- * Signals. The library has handlers for SIGSEGV and SIGBUS from the first mapping on. Faults that are not in a mapping of
- * the library go to the handler that was there before, or that was installed later. One that is installed later, while
- * bytes of a mapping are away, has to pass on what it does not know. Threads that touch mappings must not block SIGSEGV.
+ * Signals. The library has handlers for SIGSEGV and SIGBUS from the first mapping on. Faults that are not in a mapping
+ * of the library go to the handler that was there before, or that was installed later. One that is installed later,
+ * while bytes of a mapping are away, has to pass on what it does not know. Threads that touch mappings must not block
+ * SIGSEGV.
  *
  * fork(2). In a forked child of a process that has used the library all functions fail at once with ENOTCONN, and
  * mappings are gone (SIGSEGV); the parent is not disturbed. Call exec(3), or fork before the first use.
@@ -122,7 +123,7 @@ struct ll_statistics {
     uint64_t reclaims_refused;      /**< Layouts that it has not confirmed. */
 };
 
-/** Fills in the first `size` bytes, which is sizeof(struct ll_statistics) of the header that the caller was built with. */
+/** Fills in the first `size` bytes: sizeof(struct ll_statistics) of the header that the caller was built with. */
 int ll_get_statistics(ll_client *client, struct ll_statistics *statistics, size_t size);
 
 /* ---- Recalls ----------------------------------------------------------------------------------------------------- */
@@ -166,10 +167,10 @@ typedef void ll_recall_callback(const struct ll_recall *recall, void *user_data)
  * Has `callback` called for every recall from now on, with `user_data`; NULL ends that. One callback per client: a new
  * one takes the place of the old.
  *
- * It is called on a thread of the library's own, one call at a time, after the fact: the bytes go back by themselves, and
- * no recall waits for it. It may take its time and call any function of this library but ll_disconnect and ll_on_recall
- * (EDEADLK); if it is 256 recalls behind, the oldest are dropped and counted. When ll_on_recall or ll_disconnect returns
- * no call of the old callback is under way, or comes.
+ * It is called on a thread of the library's own, one call at a time, after the fact: the bytes go back by themselves,
+ * and no recall waits for it. It may take its time and call any function of this library but ll_disconnect and
+ * ll_on_recall (EDEADLK); if it is 256 recalls behind, the oldest are dropped and counted. When ll_on_recall or
+ * ll_disconnect returns no call of the old callback is under way, or comes.
  */
 int ll_on_recall(ll_client *client, ll_recall_callback *callback, void *user_data);
 
@@ -218,13 +219,14 @@ int ll_fsync(ll_file *file);
  * been taken back are asked for again when they are touched, and the thread waits in the touch.
  *
  * `address` has to be NULL, `offset` a multiple of the page size and before the end of the file, `protection` PROT_READ
- * or PROT_READ | PROT_WRITE, `flags` MAP_SHARED, if need be with LL_MAP_FOLLOW_CONTENT. Bytes that cannot come back (cut
- * off, collapsed, a server out of reach for too long) raise SIGBUS. A system call on mapped bytes needs an access (see
- * below), or it may fail with EFAULT; ll_pread and ll_pwrite do not. Locks shared between processes do not belong there.
+ * or PROT_READ | PROT_WRITE, `flags` MAP_SHARED, if need be with LL_MAP_FOLLOW_CONTENT. Bytes that cannot come back
+ * (cut off, collapsed, a server out of reach for too long) raise SIGBUS. A system call on mapped bytes needs an access
+ * (see below), or it may fail with EFAULT; ll_pread and ll_pwrite do not. Locks shared between processes do not belong
+ * there.
  */
 void *ll_mmap(void *address, size_t length, int protection, int flags, ll_file *file, off_t offset);
 
-/** Ends a mapping: all of it, by the address that ll_mmap has returned and the same length. Waits for no other thread. */
+/** Ends a mapping: all of it, by the address that ll_mmap has returned and the same length. */
 int ll_munmap(void *address, size_t length);
 
 /** Brings mapped bytes to stable storage (MS_SYNC); MS_ASYNC and MS_INVALIDATE check the arguments only. */
@@ -234,17 +236,17 @@ int ll_msync(void *address, size_t length, int flags);
  * Keeps mapped bytes from being taken back until ll_end_access, which the same thread has to call; waits until they are
  * there. `protection` says what is done with them: PROT_READ, or PROT_READ | PROT_WRITE.
  *
- * Recalls wait for it, so keep it short. Meanwhile the thread must touch no other mapped bytes of this library than those
- * of its accesses, and cannot change, unmap or disconnect (EDEADLK).
+ * Recalls wait for it, so keep it short. Meanwhile the thread must touch no other mapped bytes of this library than
+ * those of its accesses, and cannot change, unmap or disconnect (EDEADLK).
  *
- * Returns NULL with EINVAL if the bytes are not all of one mapping, EACCES if it does not allow that, ENXIO if they cannot
- * come back, EDEADLK if another access of the thread may be waited for.
+ * Returns NULL with EINVAL if the bytes are not all of one mapping, EACCES if it does not allow that, ENXIO if they
+ * cannot come back, EDEADLK if another access of the thread may be waited for.
  */
 ll_access *ll_begin_access(void *address, size_t length, int protection);
 
 /**
- * Ends an access. -1 with ESTALE if the lease ended before: what was read or stored may be other bytes. EPERM on another
- * thread than the one that began it; then it goes on.
+ * Ends an access. -1 with ESTALE if the lease ended before: what was read or stored may be other bytes. EPERM on
+ * another thread than the one that began it; then it goes on.
  */
 int ll_end_access(ll_access *access);
 

@@ -50,8 +50,8 @@
 int mw_install(void);
 /// Whether this is the process that called mw_install, and not a fork of it.
 bool mw_is_owner(void);
-/// Whether both handlers are ours: one installed later hides the windows' faults from the runtime, until the next window
-/// is made or revoked. That puts it behind ours, up to eight different ones.
+/// Whether both handlers are ours: one installed later hides the windows' faults from the runtime, until the next
+/// window is made or revoked. That puts it behind ours, up to eight different ones.
 bool mw_handlers_are_installed(void);
 /// Marks the calling thread as one that serves windows: it must never wait for one (fails loudly instead).
 void mw_forbid_waiting_on_this_thread(void);
@@ -238,8 +238,8 @@ uint32_t mw_counted_pin_begin(uint32_t window, uint32_t need, bool wait);
 /// Ends an access begun by mw_counted_pin_begin; the result is as of mw_pin_end.
 bool mw_counted_pin_end(uint32_t window, uint32_t begun);
 
-/// Makes new pins wait. True if pins are left on a granted window; the end of the last one is a notice (`drained`). Of a
-/// window that is not granted nothing is left.
+/// Makes new pins wait. True if pins are left on a granted window; the end of the last one is a notice (`drained`). Of
+/// a window that is not granted nothing is left.
 bool mw_close_gate(uint32_t window);
 /// Whether any pin is held on the window. Exact only behind a closed gate.
 bool mw_has_pins(uint32_t window);

@@ -107,7 +107,9 @@ static void accesses_hold_recalls_up(ll_client *client, ll_file *file) {
     struct ll_statistics before, now;
     CHECK(ll_get_statistics(client, &before, sizeof before) == 0);
     CHECK(pthread_create(&thread, NULL, punch, NULL) == 0);
-    do { CHECK(ll_get_statistics(client, &now, sizeof now) == 0); } while (now.recalls_received == before.recalls_received);
+    do {
+        CHECK(ll_get_statistics(client, &now, sizeof now) == 0);
+    } while (now.recalls_received == before.recalls_received);
     int ends[2];
     CHECK(pipe(ends) == 0);
     stamp(bytes + 3 * BLOCK, 33);

@@ -1,5 +1,5 @@
-// Changes the mapping of a file that somebody else works on, all the time: punches, zeroes, inserts, collapses, truncates.
-// Ends at the end of its standard input.
+// Changes the mapping of a file that somebody else works on, all the time: punches, zeroes, inserts, collapses,
+// truncates. Ends at the end of its standard input.
 //
 //     mutator URL PATH SEED
 #define _GNU_SOURCE

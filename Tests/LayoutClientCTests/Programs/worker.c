@@ -1,5 +1,6 @@
-// A program that has never heard of layouts: it reads, writes, maps and punches a file with the calls of POSIX, and checks
-// every byte. It runs under the preloaded shim, while somebody else changes the mapping of the same file all the time.
+// A program that has never heard of layouts: it reads, writes, maps and punches a file with the calls of POSIX, and
+// checks every byte. It runs under the preloaded shim, while somebody else changes the mapping of the same file all
+// the time.
 //
 //     worker run FILE SHADOW OPERATIONS SEED     works, then writes down what its own blocks hold
 //     worker verify FILE SHADOW                  checks that, in another process
@@ -39,7 +40,9 @@ __attribute__((noreturn)) static void fail(const char *what, unsigned block, uns
     struct stamp stamp = {0, 0, 0};
     const int is_stamp = read_stamp(found, &stamp);
     fprintf(stderr, "WRONG BYTES: %s: block %u word %u holds %016llx", what, block, word, (unsigned long long)found);
-    if (is_stamp) { fprintf(stderr, ", the stamp of block %u word %u number %u", stamp.block, stamp.word, stamp.number); }
+    if (is_stamp) {
+        fprintf(stderr, ", the stamp of block %u word %u number %u", stamp.block, stamp.word, stamp.number);
+    }
     fprintf(stderr, "; stored last was number %u\n", atomic_load(&numbers[block]));
     exit(1);
 }
@@ -166,7 +169,9 @@ static void read_bytes(struct thread *thread) {
         const unsigned block = (unsigned)(at / BLOCK_BYTES), word = (unsigned)(at % BLOCK_BYTES / 8);
         const uint32_t number = atomic_load(&numbers[block]);
         const uint64_t wanted = number == 0 ? 0 : stamp_word(block, number, word);
-        if (bytes[index] != (unsigned char)(wanted >> at % 8 * 8)) { fail("pread of bytes", block, word, bytes[index]); }
+        if (bytes[index] != (unsigned char)(wanted >> at % 8 * 8)) {
+            fail("pread of bytes", block, word, bytes[index]);
+        }
     }
     atomic_fetch_add(&bytes_checked, count);
 }
