@@ -152,6 +152,22 @@ extension LeaseEngine {
         return false
     }
 
+    /// Whether an earlier change stands between a LAYOUTGET and its turn.
+    ///
+    /// A reclaim goes ahead of those that wait: what it covers is held, and they may wait for its return.
+    func isBlocked(_ request: LayoutRequest, before index: Int?) -> Bool {
+        guard request.isReclaim else {
+            return self.isBlocked(request.range, isGet: true, on: request.file, before: index)
+        }
+        guard let queue = self.files[request.file]?.queue else { return false }
+        return queue[..<(index ?? queue.endIndex)].contains { entry in
+            switch entry.kind {
+            case .get: false
+            case .change(let id, _): self.changes[id]?.isRunning == true && entry.range.overlaps(request.range)
+            }
+        }
+    }
+
     private func place(of id: ChangeID, part: Int, on file: FileID) -> Int? {
         self.files[file]?.queue.firstIndex {
             if case .change(id, part) = $0.kind { return true }
@@ -292,7 +308,7 @@ extension LeaseEngine {
             let entry = queue[index]
             switch entry.kind {
             case .get(let call, let client, let request, .waiting):
-                if self.isBlocked(entry.range, isGet: true, on: file, before: index) { break }
+                if self.isBlocked(request, before: index) { break }
                 if let refusal = self.refusalByRecall(request, of: client) {
                     self.removeGet(call, on: file)
                     actions.append(.refuse(call, refusal))

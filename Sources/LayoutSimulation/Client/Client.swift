@@ -209,6 +209,7 @@ final class Client: SimulatedProcess {
         if let parked = self.windowOrder.first(where: { self.mappings[$0]?.isParked == true }) {
             return "a thread waits for window \(parked.rawValue)"
         }
+        if self.mappings.values.contains(where: { $0.pins > 0 }) { return "a thread is in a window" }
         if self.files.contains(where: { !$0.intents.isEmpty }) { return "own changes wait" }
         if self.files.contains(where: \.reset.isUnderWay) { return "a file is being reset" }
         return nil
