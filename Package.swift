@@ -121,7 +121,7 @@ let package = Package(
         .target(
             name: "LayoutClientC",
             dependencies: ["CLayoutClientABI", "LayoutClient", "LinuxFiles"],
-            exclude: ["layoutclient.map"],
+            exclude: ["install", "layoutclient.map", "layoutclient.pc.in"],
             swiftSettings: swiftSettings,
             linkerSettings: layoutClientLinkerSettings
         ),
@@ -267,6 +267,13 @@ let package = Package(
                 "LayoutClient", "LayoutServer", "LayoutCore", "LayoutHolder", "LayoutXDR", "LinuxFiles",
                 "MappedWindows", "ONCRPC", "TestSupport", nioCore, nioPosix, logging,
             ],
+            swiftSettings: swiftSettings
+        ),
+        // Programs in C, compiled by the tests as strangers compile theirs.
+        .testTarget(
+            name: "LayoutClientCTests",
+            dependencies: ["TestSupport", "layoutd"],
+            exclude: ["Programs"],
             swiftSettings: swiftSettings
         ),
         .executableTarget(name: "test-holder", path: "Tests/Holder", cSettings: cSettings),

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { THREADS = 3, MAPPED_BLOCKS = SHIFTED_END };
@@ -24,7 +25,7 @@ enum { THREADS = 3, MAPPED_BLOCKS = SHIFTED_END };
 static int file;
 // What was stored last in each block; written by the block's thread, read by all.
 static _Atomic uint32_t numbers[CUT_END];
-static _Atomic uint64_t zeros_seen, shifts_seen, short_reads, bytes_checked;
+static _Atomic uint64_t zeros_seen, shifts_seen, short_reads, bytes_checked, refused, slowest_nanoseconds;
 
 struct thread {
     pthread_t thread;
@@ -187,7 +188,9 @@ static void map(struct thread *thread) {
 static void operate(struct thread *thread) {
     uint64_t words[WORDS];
     const unsigned own = pick(thread, OWN_BEGIN, OWN_END), punched = pick(thread, PUNCHED_BEGIN, PUNCHED_END);
-    const unsigned shifted = pick(thread, SHIFTED_BEGIN, SHIFTED_END), cut = pick(thread, CUT_BEGIN, CUT_END);
+    const unsigned shifted = pick(thread, SHIFTED_BEGIN, SHIFTED_END);
+    // What is written while blocks are inserted moves down with the collapse, but not out of the range.
+    const unsigned cut = pick(thread, CUT_BEGIN + SHIFT_MAX, CUT_END);
     const unsigned choice = (unsigned)(next_random(thread) % 10000);
     if (choice < 2000) {
         read_block(own, words);
@@ -219,8 +222,11 @@ static void operate(struct thread *thread) {
     } else if (choice < 9970) {
         write_block(cut);
     } else if (choice < 9975) {
-        // A change of its own.
-        must(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset_of(own), BLOCK_BYTES) == 0, "punch");
+        // A change of its own. What is refused for the time being has not been done.
+        while (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset_of(own), BLOCK_BYTES) != 0) {
+            must(errno == EAGAIN, "punch");
+            atomic_fetch_add(&refused, 1);
+        }
         atomic_store(&numbers[own], 0);
     } else if (choice < 9980) {
         must(munmap(thread->mapped, offset_of(MAPPED_BLOCKS)) == 0, "unmap");
@@ -233,10 +239,22 @@ static void operate(struct thread *thread) {
     }
 }
 
+static uint64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
 static void *work(void *argument) {
     struct thread *thread = argument;
     map(thread);
-    for (unsigned long done = 0; done < thread->operations; done++) { operate(thread); }
+    for (unsigned long done = 0; done < thread->operations; done++) {
+        const uint64_t begun = now();
+        operate(thread);
+        const uint64_t took = now() - begun;
+        uint64_t slowest = atomic_load(&slowest_nanoseconds);
+        while (took > slowest && !atomic_compare_exchange_weak(&slowest_nanoseconds, &slowest, took)) {}
+    }
     must(munmap(thread->mapped, offset_of(MAPPED_BLOCKS)) == 0, "unmap");
     return NULL;
 }
@@ -254,6 +272,7 @@ static void check_all_own(void) {
 static void run(const char *path, const char *shadow, unsigned long operations, uint64_t seed) {
     file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
     must(file >= 0, "open the file");
+    must(ftruncate(file, offset_of(CUT_END)) == 0, "ftruncate");
     for (unsigned block = 0; block < CUT_END; block++) { write_block(block); }
     must(fsync(file) == 0, "fsync");
     // Whoever changes the file may begin.
@@ -271,9 +290,11 @@ static void run(const char *path, const char *shadow, unsigned long operations, 
     FILE *record = fopen(shadow, "w");
     must(record != NULL && fwrite(numbers, sizeof numbers[0], OWN_END, record) == OWN_END && fclose(record) == 0,
          "write the shadow");
-    printf("operations=%lu bytes-checked=%llu punched-blocks-seen=%llu shifted-blocks-seen=%llu short-reads=%llu wrong=0\n",
+    printf("operations=%lu bytes-checked=%llu punched-blocks-seen=%llu shifted-blocks-seen=%llu short-reads=%llu ",
            operations, (unsigned long long)bytes_checked, (unsigned long long)zeros_seen,
            (unsigned long long)shifts_seen, (unsigned long long)short_reads);
+    printf("refused=%llu slowest-milliseconds=%llu wrong=0\n", (unsigned long long)refused,
+           (unsigned long long)(slowest_nanoseconds / 1000000));
 }
 
 static void verify(const char *path, const char *shadow) {
