@@ -145,7 +145,7 @@ let package = Package(
             dependencies: ["LayoutSimulation", argumentParser],
             swiftSettings: swiftSettings
         ),
-        .target(name: "CBenchPeer", dependencies: ["CTIRPC"], cSettings: cSettings),
+        .target(name: "CBenchPeer", dependencies: ["CLayoutXDR", "CTIRPC"], cSettings: cSettings),
         .executableTarget(
             name: "layout-bench",
             dependencies: [
