@@ -101,7 +101,7 @@ extension LeaseEngine {
             self.statistics.changesFailed += 1
         case .unknown:
             self.statistics.changesDone += 1
-            for part in change.request.parts { self.forgetShifts(of: part.file) }
+            for part in change.request.parts where part.mayMoveBytes { self.forgetShifts(of: part.file) }
         }
         let first = change.request.parts[0].file
         let holder = change.request.requester.client.flatMap { self.clients[$0]?.holders[first] }
@@ -135,6 +135,7 @@ extension LeaseEngine {
     func isBlocked(
         _ range: ByteRange,
         isGet: Bool,
+        isReclaim: Bool = false,
         on file: FileID,
         before index: Int?,
         of change: ChangeID? = nil
@@ -145,8 +146,10 @@ extension LeaseEngine {
             case .get:
                 if !isGet { return true }
             case .change(let other, _):
-                // The two parts of one clone do not wait for each other.
-                if other != change { return true }
+                // The two parts of one clone do not wait for each other. And what ran when the earlier life ended broke
+                // no layout that is reclaimed: its holder would have returned it.
+                if other == change || (isReclaim && self.changes[other]?.isOfEarlierLife == true) { continue }
+                return true
             }
         }
         return false
@@ -292,7 +295,8 @@ extension LeaseEngine {
             let entry = queue[index]
             switch entry.kind {
             case .get(let call, let client, let request, .waiting):
-                if self.isBlocked(entry.range, isGet: true, on: file, before: index) { break }
+                let isReclaim = request.isReclaim
+                if self.isBlocked(entry.range, isGet: true, isReclaim: isReclaim, on: file, before: index) { break }
                 if let refusal = self.refusalByRecall(request, of: client) {
                     self.removeGet(call, on: file)
                     actions.append(.refuse(call, refusal))

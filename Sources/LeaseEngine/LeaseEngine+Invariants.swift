@@ -68,9 +68,10 @@ extension LeaseEngine {
     private func checkQueue(of file: FileID, _ state: File) {
         for (place, entry) in state.queue.enumerated() {
             switch entry.kind {
-            case .get(_, _, _, .resolving):
+            case .get(_, _, let request, .resolving):
+                let isReclaim = request.isReclaim
                 precondition(
-                    !self.isBlocked(entry.range, isGet: true, on: file, before: place),
+                    !self.isBlocked(entry.range, isGet: true, isReclaim: isReclaim, on: file, before: place),
                     "extents of \(entry.range) are read while an earlier change is not finished"
                 )
             case .get:
@@ -83,7 +84,7 @@ extension LeaseEngine {
                     change.isOfEarlierLife || self.holdersInTheWay(of: part, change.request.requester).isEmpty,
                     "\(id) runs while layouts of \(part.affected) are held"
                 )
-                for other in state.queue where other.range.overlaps(part.affected) {
+                for other in state.queue where other.range.overlaps(part.affected) && !change.isOfEarlierLife {
                     guard case .get(_, _, _, .resolving) = other.kind else { continue }
                     preconditionFailure("\(id) runs while extents of \(other.range) are read")
                 }

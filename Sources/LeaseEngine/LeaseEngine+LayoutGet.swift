@@ -17,7 +17,13 @@ extension LeaseEngine {
             return
         }
         let place = self.placeInGrace(on: request.file)
-        let isBlocked = self.isBlocked(request.range, isGet: true, on: request.file, before: place)
+        let isBlocked = self.isBlocked(
+            request.range,
+            isGet: true,
+            isReclaim: request.isReclaim,
+            on: request.file,
+            before: place
+        )
         if isBlocked {
             guard request.patience > .zero else {
                 let detail = "a mapping change is under way on \(request.range): ask again, or with patience"

@@ -85,7 +85,8 @@ enum Environment {
         ("LAYOUTD_EXPORT", "--export"), ("LAYOUTD_STATE", "--state"), ("LAYOUTD_LISTEN", "--listen"),
         ("LAYOUTD_LEASE", "--lease"),
         ("LAYOUTD_RECALL_TIMEOUT", "--recall-timeout"), ("LAYOUTD_PATIENCE", "--patience"),
-        ("LAYOUTD_FENCE", "--fence"), ("LAYOUTD_THREADS", "--threads"),
+        ("LAYOUTD_FENCE", "--fence"), ("LAYOUTD_GUARD", "--guard"), ("LAYOUTD_LOCAL_PATIENCE", "--local-patience"),
+        ("LAYOUTD_THREADS", "--threads"),
         ("LAYOUTD_MAX_CONNECTIONS", "--max-connections"), ("LAYOUTD_SOCKET_MODE", "--socket-mode"),
         ("LAYOUTD_LOG_LEVEL", "--log-level"), ("LAYOUTD_LOG_FORMAT", "--log-format"),
     ]
