@@ -101,7 +101,7 @@ extension LeaseEngine {
             self.statistics.changesFailed += 1
         case .unknown:
             self.statistics.changesDone += 1
-            for part in change.request.parts { self.forgetShifts(of: part.file) }
+            for part in change.request.parts where part.mayMoveBytes { self.forgetShifts(of: part.file) }
         }
         let first = change.request.parts[0].file
         let holder = change.request.requester.client.flatMap { self.clients[$0]?.holders[first] }
@@ -154,17 +154,16 @@ extension LeaseEngine {
 
     /// Whether an earlier change stands between a LAYOUTGET and its turn.
     ///
-    /// A reclaim goes ahead of those that wait: what it covers is held, and they may wait for its return.
+    /// A reclaim goes ahead of those that wait: what it covers is held, and they may wait for its return. What ran when the
+    /// earlier life ended broke no layout that is reclaimed: its holder would have returned it.
     func isBlocked(_ request: LayoutRequest, before index: Int?) -> Bool {
         guard request.isReclaim else {
             return self.isBlocked(request.range, isGet: true, on: request.file, before: index)
         }
         guard let queue = self.files[request.file]?.queue else { return false }
         return queue[..<(index ?? queue.endIndex)].contains { entry in
-            switch entry.kind {
-            case .get: false
-            case .change(let id, _): self.changes[id]?.isRunning == true && entry.range.overlaps(request.range)
-            }
+            guard case .change(let id, _) = entry.kind, entry.range.overlaps(request.range) else { return false }
+            return self.changes[id].map { $0.isRunning && !$0.isOfEarlierLife } ?? false
         }
     }
 

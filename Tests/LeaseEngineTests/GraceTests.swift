@@ -140,7 +140,7 @@ import Testing
         #expect(world.permitted == [change])
     }
 
-    @Test("D9: a client that was recalled before it came back reclaims first, and then returns")
+    @Test("A client that was recalled before it came back reclaims first, and then returns")
     func recalledBeforeReclaim() throws {
         var world = self.restarted()
         let stateID = try #require(world.stateID(of: alice))
@@ -158,7 +158,7 @@ import Testing
         #expect(world.held(alice) == ["rw[4096, 16384)"])
     }
 
-    @Test("D9: a reclaim whose holder is proven gone while its extents are read is refused, with the change under way")
+    @Test("A reclaim whose holder is proven gone while its extents are read is refused, with the change under way")
     func goneBeforeReclaim() throws {
         var world = self.restarted()
         let stateID = try #require(world.stateID(of: alice))

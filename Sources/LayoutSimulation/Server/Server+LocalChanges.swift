@@ -136,14 +136,13 @@ extension Server {
     ///
     /// While a local program may be moving bytes, nothing is known to whoever does not see the end.
     func storedLog(of file: Int) -> StoredFile {
-        let log = self.engine.log(of: self.fileID(file))
-        let spare = self.openShifts[file] > 0 ? self.engine.spareEpoch() : nil
+        let log = self.openShifts[file] > 0 ? self.engine.voidLog() : self.engine.log(of: self.fileID(file))
         return StoredFile(
             handle: self.handle(self.fileID(file)),
             locator: bytes(of: UInt64(file)),
-            epoch: spare ?? log.epoch,
-            logStart: spare ?? log.start,
-            shifts: spare == nil ? log.shifts : []
+            epoch: log.epoch,
+            logStart: log.start,
+            shifts: log.shifts
         )
     }
 }
