@@ -5,7 +5,7 @@ import Synchronization
 /// of very many extents whose shifts take long, and pages that are punched and stored anew.
 struct Load {
     static var records: Int { 48 }
-    static var bigPages: Int { 6000 }
+    static var bigPages: Int { 4000 }
     static var scratchPages: Int { 16 }
 
     let url: String

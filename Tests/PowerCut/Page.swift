@@ -1,3 +1,5 @@
+import Glibc
+
 /// A page that names itself: word 0 is its name, every other word the name and how often it was stored.
 enum Page {
     static var size: Int { 4096 }
@@ -28,24 +30,26 @@ enum Page {
         var isOwn: Bool
     }
 
-    /// Looks at a page; `part` of a page of zeros is one with the name 0.
+    /// Looks at a page; one of zeros has the name 0.
     static func look(at bytes: ArraySlice<UInt8>) -> Found {
-        var words: [UInt64] = []
-        words.reserveCapacity(Self.words)
         unsafe bytes.withUnsafeBytes { buffer in
-            for word in 0..<Self.words {
-                unsafe words.append(buffer.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self))
+            guard let base = unsafe buffer.baseAddress else { return Found(name: 0, counts: 0...0, isOwn: false) }
+            let name = unsafe buffer.loadUnaligned(as: UInt64.self)
+            let first = unsafe buffer.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+            var counts = first & 0xffff_ffff...first & 0xffff_ffff
+            var isOwn = first >> 32 == name && (name != 0 || first == 0)
+            // Each word is as the one before it: the usual case, and quick.
+            if unsafe memcmp(base + 8, base + 16, Self.size - 16) == 0 {
+                return Found(name: name, counts: counts, isOwn: isOwn)
             }
+            for index in 2..<Self.words {
+                let word = unsafe buffer.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)
+                if name == 0 || word >> 32 != name { isOwn = false }
+                let count = word & 0xffff_ffff
+                counts = min(counts.lowerBound, count)...max(counts.upperBound, count)
+            }
+            return Found(name: name, counts: counts, isOwn: isOwn)
         }
-        let name = words[0]
-        var counts = UInt64.max...UInt64.max
-        var isOwn = true
-        for (index, word) in words.dropFirst().enumerated() {
-            if name == 0 ? word != 0 : word >> 32 != name { isOwn = false }
-            let count = word & 0xffff_ffff
-            counts = index == 0 ? count...count : min(counts.lowerBound, count)...max(counts.upperBound, count)
-        }
-        return Found(name: name, counts: counts, isOwn: isOwn)
     }
 
     /// All pages of a file.
