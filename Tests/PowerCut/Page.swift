@@ -33,7 +33,7 @@ enum Page {
     /// Looks at a page; one of zeros has the name 0.
     static func look(at bytes: ArraySlice<UInt8>) -> Found {
         unsafe bytes.withUnsafeBytes { buffer in
-            guard let base = unsafe buffer.baseAddress else { return Found(name: 0, counts: 0...0, isOwn: false) }
+            guard let base = buffer.baseAddress else { return Found(name: 0, counts: 0...0, isOwn: false) }
             let name = unsafe buffer.loadUnaligned(as: UInt64.self)
             let first = unsafe buffer.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
             var counts = first & 0xffff_ffff...first & 0xffff_ffff
