@@ -162,7 +162,7 @@ extension FileCore {
     private func tellWhenReturned(until deadline: Instant, _ completion: @escaping (Result<Bool, Failure>) -> Void) {
         if self.client.link.isClosed { return completion(.failure(Failure(.closed, "the client was closed"))) }
         let isDraining = self.windows.values.contains { $0.isDraining }
-        if !isDraining, self.returnsInFlight == 0, self.reset == .none { return completion(.success(true)) }
+        if !isDraining, self.returnsInFlight == 0, !self.reset.isUnderWay { return completion(.success(true)) }
         guard Host.now < deadline else {
             return completion(.failure(Failure(.delay, "pins are still held, or the server has not answered")))
         }

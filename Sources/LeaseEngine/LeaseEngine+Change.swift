@@ -31,12 +31,9 @@ extension LeaseEngine {
             requestedAt: now,
             phases: Array(repeating: .queued, count: request.parts.count)
         )
-        for (index, part) in request.parts.enumerated() {
-            self.remember(part.file)
-            self.files[part.file]?.queue.append(
-                QueueEntry(range: part.affected, kind: .change(id, part: index))
-            )
-        }
+        self.enqueue(id)
+        // It has not begun: its patience counts from the end of grace.
+        if self.isHeldByGrace(id) { return }
         if !request.mayWait, self.wouldWait(id) {
             self.drop(id, at: now, &actions)
             self.statistics.changesDelayed += 1
@@ -46,20 +43,65 @@ extension LeaseEngine {
             return
         }
         self.begin(id, at: now, &actions)
+        self.startPatience(of: id, at: now)
+    }
+
+    /// Puts the parts of a change into the queues of their files.
+    private mutating func enqueue(_ id: ChangeID) {
+        guard let parts = self.changes[id]?.request.parts else { return }
+        for (index, part) in parts.enumerated() {
+            self.remember(part.file)
+            let place = self.isHeldByGrace(id) ? nil : self.placeInGrace(on: part.file)
+            let end = self.files[part.file]?.queue.endIndex ?? 0
+            self.files[part.file]?.queue.insert(
+                QueueEntry(range: part.affected, kind: .change(id, part: index)),
+                at: place ?? end
+            )
+        }
+    }
+
+    private mutating func startPatience(of id: ChangeID, at now: Instant) {
         guard let change = self.changes[id], !change.isRunning else { return }
-        let patience = min(request.patience, self.configuration.patienceMax)
+        let patience = min(change.request.patience, self.configuration.patienceMax)
         self.deadlines.add(.change(id), at: now.advanced(by: patience))
     }
 
-    mutating func changeFinished(_ id: ChangeID, didChange: Bool, at now: Instant, _ actions: inout [Action]) {
+    /// Closes the range of a change that runs since an earlier life.
+    mutating func changeRuns(_ id: ChangeID, _ request: ChangeRequest, at now: Instant) {
+        precondition(!request.parts.isEmpty && self.changes[id] == nil, "\(id) has no part, or is there already")
+        self.changes[id] = Change(
+            request: request,
+            requestedAt: now,
+            phases: Array(repeating: .clear, count: request.parts.count),
+            isRunning: true,
+            isOfEarlierLife: true
+        )
+        self.enqueue(id)
+    }
+
+    /// Lets the changes go on that have waited for the end of grace.
+    mutating func beginHeldChanges(at now: Instant, _ actions: inout [Action]) {
+        let held = self.changes.filter { $0.value.request.waitsForGrace && !$0.value.isRunning }.keys
+        // In order of arrival.
+        for id in held.sorted(by: { $0.rawValue < $1.rawValue }) {
+            self.begin(id, at: now, &actions)
+            self.startPatience(of: id, at: now)
+        }
+    }
+
+    mutating func changeFinished(_ id: ChangeID, _ end: ChangeEnd, at now: Instant, _ actions: inout [Action]) {
         guard let change = self.changes[id], change.isRunning else {
             preconditionFailure("finished \(id), which does not run")
         }
-        if didChange {
+        switch end {
+        case .done:
             self.statistics.changesDone += 1
             for part in change.request.parts { self.log(part) }
-        } else {
+        case .failed:
             self.statistics.changesFailed += 1
+        case .unknown:
+            self.statistics.changesDone += 1
+            for part in change.request.parts { self.forgetShifts(of: part.file) }
         }
         let first = change.request.parts[0].file
         let holder = change.request.requester.client.flatMap { self.clients[$0]?.holders[first] }
@@ -110,6 +152,22 @@ extension LeaseEngine {
         return false
     }
 
+    /// Whether an earlier change stands between a LAYOUTGET and its turn.
+    ///
+    /// A reclaim goes ahead of those that wait: what it covers is held, and they may wait for its return.
+    func isBlocked(_ request: LayoutRequest, before index: Int?) -> Bool {
+        guard request.isReclaim else {
+            return self.isBlocked(request.range, isGet: true, on: request.file, before: index)
+        }
+        guard let queue = self.files[request.file]?.queue else { return false }
+        return queue[..<(index ?? queue.endIndex)].contains { entry in
+            switch entry.kind {
+            case .get: false
+            case .change(let id, _): self.changes[id]?.isRunning == true && entry.range.overlaps(request.range)
+            }
+        }
+    }
+
     private func place(of id: ChangeID, part: Int, on file: FileID) -> Int? {
         self.files[file]?.queue.firstIndex {
             if case .change(id, part) = $0.kind { return true }
@@ -139,7 +197,7 @@ extension LeaseEngine {
 
     /// Moves a change on as far as it goes: its turn, its recalls, its permission.
     private mutating func begin(_ id: ChangeID, at now: Instant, _ actions: inout [Action]) {
-        guard let change = self.changes[id], !change.isRunning else { return }
+        guard let change = self.changes[id], !change.isRunning, !self.isHeldByGrace(id) else { return }
         for (index, part) in change.request.parts.enumerated() where change.phases[index] == .queued {
             guard !self.isBlocked(id, part: index) else { continue }
             self.changes[id]?.phases[index] = .recalling
@@ -250,7 +308,7 @@ extension LeaseEngine {
             let entry = queue[index]
             switch entry.kind {
             case .get(let call, let client, let request, .waiting):
-                if self.isBlocked(entry.range, isGet: true, on: file, before: index) { break }
+                if self.isBlocked(request, before: index) { break }
                 if let refusal = self.refusalByRecall(request, of: client) {
                     self.removeGet(call, on: file)
                     actions.append(.refuse(call, refusal))

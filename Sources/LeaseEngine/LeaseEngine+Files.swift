@@ -92,6 +92,8 @@ extension LeaseEngine {
 
     /// Enters a completed shift into its file's log; what a recall announces is only an intention (specification §6.4).
     mutating func log(_ part: MappingChange) {
+        // It may have been a shift.
+        if part.operation == .unknown { return self.forgetShifts(of: part.file) }
         guard let shift = part.shift else { return }
         self.lastEpoch += 1
         self.files[part.file]?.epoch = self.lastEpoch
@@ -125,6 +127,12 @@ extension LeaseEngine {
         self.files[file]?.epoch = self.lastEpoch
         self.files[file]?.logStart = self.lastEpoch
         self.files[file]?.shifts = []
+    }
+
+    /// An epoch that no state of any file has, nor will have: for a record that says that nothing is known.
+    package mutating func spareEpoch() -> UInt64 {
+        self.lastEpoch += 1
+        return self.lastEpoch
     }
 
     /// The mapping epoch of a file, or 0 if nothing is known of it.

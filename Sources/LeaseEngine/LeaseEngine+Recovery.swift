@@ -64,17 +64,39 @@ extension LeaseEngine {
     ///
     /// A shutdown and an operator's revocation change no mapping.
     func refusalByGrace(_ request: ChangeRequest) -> Refusal? {
-        guard self.isInGrace else { return nil }
-        let changesMapping = request.parts.contains { $0.operation != .shutdown && $0.operation != .revoke }
-        guard changesMapping else { return nil }
+        guard self.isInGrace, request.changesMapping, !request.waitsForGrace else { return nil }
         return Refusal(.grace, "nothing was done: the server has restarted and waits for its clients; try again")
     }
 
+    /// Whether a change waits for the end of grace before it does anything.
+    func isHeldByGrace(_ id: ChangeID) -> Bool {
+        guard self.isInGrace, let change = self.changes[id], !change.isRunning else { return false }
+        return change.request.waitsForGrace && change.request.changesMapping
+    }
+
+    /// Where those take their place in a file's queue who go on in grace: ahead of the changes that wait for its end.
+    ///
+    /// `nil`: at the end.
+    func placeInGrace(on file: FileID) -> Int? {
+        guard self.isInGrace else { return nil }
+        return self.files[file]?.queue.firstIndex {
+            switch $0.kind {
+            case .get: false
+            case .change(let id, _): self.isHeldByGrace(id)
+            }
+        }
+    }
+
     /// Grace ends early when there is nobody left to wait for.
-    mutating func endGraceIfDone(_ actions: inout [Action]) {
+    mutating func endGraceIfDone(at now: Instant, _ actions: inout [Action]) {
         guard self.graceEnd != nil, self.reclaimingClients == 0 else { return }
+        self.endGrace(at: now, &actions)
+    }
+
+    mutating func endGrace(at now: Instant, _ actions: inout [Action]) {
         self.graceEnd = nil
         actions.append(.graceEnded)
+        self.beginHeldChanges(at: now, &actions)
     }
 
     /// A client has said all, is lost, or holds nothing any more.
@@ -220,4 +242,9 @@ extension LeaseEngine.Segment {
             isExclusive: self.isExclusive
         )
     }
+}
+
+extension LeaseEngine.ChangeRequest {
+    /// Whether it is more than a way to get layouts back.
+    var changesMapping: Bool { self.parts.contains { $0.operation != .shutdown && $0.operation != .revoke } }
 }

@@ -85,7 +85,11 @@ package struct LeaseEngine: Hashable, Sendable {
         case .changeRequested(let id, let request):
             self.changeRequested(id, request, at: now, &actions)
         case .changeFinished(let id, let didChange):
-            self.changeFinished(id, didChange: didChange, at: now, &actions)
+            self.changeFinished(id, didChange ? .done : .failed, at: now, &actions)
+        case .changeOutcomeUnknown(let id):
+            self.changeFinished(id, .unknown, at: now, &actions)
+        case .changeRuns(let id, let request):
+            self.changeRuns(id, request, at: now)
         case .fenceFinished(let holder, let isGone):
             self.fenceFinished(holder, isGone: isGone, at: now, &actions)
         case .callAbandoned(let call):
@@ -95,7 +99,7 @@ package struct LeaseEngine: Hashable, Sendable {
         case .deadlinePassed:
             self.deadlinePassed(at: now, &actions)
         }
-        self.endGraceIfDone(&actions)
+        self.endGraceIfDone(at: now, &actions)
         self.persistReduced(&actions)
         return actions
     }
@@ -135,6 +139,12 @@ extension LeaseEngine {
         case changeRequested(ChangeID, ChangeRequest)
         /// Answers ``Action/permitChange(_:recalled:)``: the system call is over; `didChange` says whether it succeeded.
         case changeFinished(ChangeID, didChange: Bool)
+        /// Answers ``Action/permitChange(_:recalled:)``: the system call is over, and nobody knows whether it succeeded.
+        /// What was known of the file's shifts is void.
+        case changeOutcomeUnknown(ChangeID)
+        /// A change that an earlier life permitted still runs: its range is closed until it ends like any other. What
+        /// holders are known to hold there they had given back.
+        case changeRuns(ChangeID, ChangeRequest)
         /// Answers ``Action/fence(_:)``: whether it is proven that the holder cannot reach the file any more.
         case fenceFinished(HolderID, isGone: Bool)
         /// Nobody waits for the LAYOUTGET's answer any more. It is refused if it waits for a change; else it goes on.

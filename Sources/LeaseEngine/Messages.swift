@@ -115,12 +115,23 @@ extension LeaseEngine {
         package var patience: Duration
         /// Whether the change may wait at all; if not and it would have to, it is refused with `.delay`.
         package var mayWait: Bool
+        /// Whether it waits for the end of grace, and its patience begins there; if not, it is refused with `.grace`.
+        ///
+        /// For callers that cannot be asked to come again.
+        package var waitsForGrace: Bool
 
-        package init(parts: [MappingChange], requester: Requester, patience: Duration, mayWait: Bool = true) {
+        package init(
+            parts: [MappingChange],
+            requester: Requester,
+            patience: Duration,
+            mayWait: Bool = true,
+            waitsForGrace: Bool = false
+        ) {
             self.parts = parts
             self.requester = requester
             self.patience = patience
             self.mayWait = mayWait
+            self.waitsForGrace = waitsForGrace
         }
     }
 

@@ -168,6 +168,15 @@ extension LeaseEngine {
         var recalled = 0
         /// The system call is under way.
         var isRunning = false
+        /// An earlier life permitted it: what stood in its way was gone then, whatever is known of it now.
+        var isOfEarlierLife = false
+    }
+
+    /// How the system call of a change ended.
+    enum ChangeEnd: Hashable, Sendable {
+        case done
+        case failed
+        case unknown
     }
 
     /// A recall from its first sending to its end.
