@@ -286,6 +286,13 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // Stores and changes in a machine whose power is cut: see Tests/Machines.
+        .executableTarget(
+            name: "power-cut",
+            dependencies: ["LayoutClient", "LayoutXDR"],
+            path: "Tests/PowerCut",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
