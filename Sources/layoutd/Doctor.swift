@@ -54,7 +54,7 @@ private struct DoctorReport {
             else: "no file could be made: known from the kind"
         )
         try self.addOperations(support)
-        self.addHost(support)
+        self.addHost(export, support)
         try self.addState(state, export)
     }
 
@@ -94,7 +94,7 @@ private struct DoctorReport {
         )
     }
 
-    private mutating func addHost(_ support: MappingSupport) {
+    private mutating func addHost(_ export: ExportRoot, _ support: MappingSupport) {
         let page = UInt64(clamping: sysconf(CInt(_SC_PAGESIZE)))
         self.add(
             "block size",
