@@ -7,7 +7,7 @@ import Testing
 
 /// Programs that have never heard of the server change files that others store into: real servers, real programs.
 @Suite(.serialized, .enabled(if: TestFileSystems.hasImages, "needs root: filesystems are mounted"))
-struct GuardTests {
+struct GuardedServerTests {
     private static func program(_ stranger: Stranger) throws -> String {
         let name = stranger.words[0]
         return ["guard-mutator", "compactor"].contains(name) ? try builtProgram(name) : name

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What becomes of local programs when the server dies, and of holders among many strangers.
-extension GuardTests {
+extension GuardedServerTests {
     @Test(
         "D3, D6: a program that waits when the server dies waits on, and its change runs after the holder's return",
         arguments: TestFileSystems.images
@@ -45,6 +45,61 @@ extension GuardTests {
         let content = try held.file.content()
         #expect(content.names == [0] + HeldFile.after.dropFirst())
         #expect(content.misplaced == 0)
+    }
+
+    @Test("A server that ends while somebody holds on leaves its keeper: programs wait for the next server")
+    func handsOver() throws {
+        let server = try GuardedServer(on: .xfs)
+        let held = try server.hold("data")
+        // Nobody answers its recall.
+        #expect(server.process.stop() == 0)
+        #expect(server.keeper != nil)
+        let child = try ChildProcess("fallocate", ["-i", "-o", "32768", "-l", "4096", held.file.path])
+        usleep(300_000)
+        #expect(child.isRunning)
+        try server.process.start()
+        try server.reclaim(held)
+        let recall = try server.client.nextRecall()
+        #expect(child.isRunning && recall.operation == .insertRange)
+        held.storing.end()
+        try server.client.giveBack(recall)
+        #expect(child.wait().status == 0)
+        let content = try held.file.content()
+        #expect(content.names == HeldFile.after && content.misplaced == 0)
+    }
+
+    @Test(
+        "A server that is not to guard ends what an earlier one has left: nobody waits for an answer that never comes"
+    )
+    func guardIsTurnedOff() throws {
+        let server = try GuardedServer(on: .ext4)
+        let held = try server.hold("data")
+        let child = try ChildProcess("fallocate", ["-i", "-o", "32768", "-l", "4096", held.file.path])
+        _ = try server.client.nextRecall()
+        server.process.kill()
+        #expect(server.keeper != nil)
+        try server.process.start(prefix: [], ["--guard", "off"])
+        let result = child.wait()
+        #expect(result.status != 0 && result.output.contains("busy"), "\(result)")
+        #expect(server.keeper == nil)
+        #expect(try held.file.content().names == HeldFile.before)
+        held.storing.end()
+    }
+
+    @Test("GUARD_FAILS_OPEN: a grant says it when there is no keeper any more")
+    func keeperIsLost() throws {
+        let server = try GuardedServer(on: .xfs)
+        let held = try server.hold("data")
+        #expect(held.grant.capabilities.isSuperset(of: .guarded))
+        held.storing.end()
+        try server.client.layoutReturn(held.handle, held.grant.stateID)
+        try waitUntil("the server has noticed") {
+            // One that had lived for long is replaced once.
+            server.endKeeper()
+            let grant = try server.client.layoutGet(held.handle)
+            defer { _ = try? server.client.layoutReturn(held.handle, grant.stateID) }
+            return grant.capabilities.isSuperset(of: [.guarded, .guardFailsOpen])
+        }
     }
 
     @Test("R8.4-8: nobody follows a log of shifts without the one that ran while the server was dead")
