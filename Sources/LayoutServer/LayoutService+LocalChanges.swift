@@ -146,19 +146,21 @@ extension LayoutService {
         self.localChanges[id]?.isPermitted = true
         let entry = change.entry
         self.forgetExtents(of: entry)
+        var records: [RecoveryRecord] = []
         if change.part.mayMoveBytes {
             // A next life that did not see the end must not follow a log without this shift (R8.4-8).
             entry.localShifts += 1
-            self.write([self.stored(entry)], .written) { result in
-                if case .failure(let error) = result {
-                    self.logger.error("a local program was refused", metadata: ["error": "\(error.message)"])
-                    return self.refuseLocalCall(id, errno: EIO)
-                }
-                self.allow(change.call)
+            records = [self.stored(entry)]
+        }
+        // Behind the replies to earlier changes, too: from bytes that somebody has changed since, a next life could not tell
+        // whether those changes were made, or would make them once more.
+        self.write(records, .written) { result in
+            if case .failure(let error) = result {
+                self.logger.error("a local program was refused", metadata: ["error": "\(error.message)"])
+                return self.refuseLocalCall(id, errno: EIO)
             }
-        } else if change.part.operation == .truncate || change.part.argument.isToEnd {
-            self.allowUnlessShrunk(id, change)
-        } else {
+            let isMovable = change.part.operation == .truncate || change.part.argument.isToEnd
+            if isMovable, !change.part.mayMoveBytes { return self.allowUnlessShrunk(id, change) }
             self.allow(change.call)
         }
     }

@@ -100,26 +100,26 @@ extension Simulation {
         /// The situation that the fault is about.
         enum Need {
             case nothing, ownDeadlines, deaths, lostReplies, restarts, restartsTrusted, powerCuts, lostStore, liars
-            case restartsAndPowerCuts, overdueRecalls
+            case restartsAndPowerCuts, overdueRecalls, crowds
         }
 
         var needs: Need {
             switch self {
             case .fenceLies, .returnsBeforeRevoking, .mapIgnoresRevoke, .changeSkipsPermission, .permissionRepeated,
-                .barrierDroppedEarly, .ignoresPins, .forgetsShifts, .keepsDescriptors, .recallLost,
-                .guardLetsGoEarly, .unknownTakenForFailed:
+                .barrierDroppedEarly, .ignoresPins, .forgetsShifts, .keepsDescriptors, .recallLost, .guardLetsGoEarly,
+                .unknownTakenForFailed:
                 .nothing
             case .ignoresOwnDeadline: .ownDeadlines
             case .fenceAssumed: .deaths
             case .retryRunsAgain: .lostReplies
             case .resendsUnknown: .lostStore
-            case .holdersForgotten, .secondRestartForgets, .grantBeforeWritten, .grantOvertakesWrite, .recordsReordered,
-                .replyBeforeWritten, .intentIgnored,
-                .revocationNotWritten, .epochGuessed, .runningCallForgotten, .gapNotWritten,
-                .localOvertakesReply:
+            case .holdersForgotten, .secondRestartForgets, .grantBeforeWritten, .grantOvertakesWrite,
+                .replyBeforeWritten, .intentIgnored, .revocationNotWritten, .epochGuessed, .runningCallForgotten,
+                .gapNotWritten, .localOvertakesReply:
                 .restarts
             case .noGrace: .restartsTrusted
             case .sizeOnlyFingerprint: .powerCuts
+            case .recordsReordered: .crowds
             case .foundDoneNotSynced: .restartsAndPowerCuts
             case .suspendedForEver: .overdueRecalls
             case .reclaimsUnchecked: .liars

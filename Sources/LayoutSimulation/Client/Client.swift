@@ -149,6 +149,8 @@ final class Client: SimulatedProcess {
         let end = self.world.after(time)
         let which = self.world.random.below(3)
         if let connection, self.world.random.oneIn(2) {
+            // Long enough that the client goes on over another one, and what is held up comes late.
+            let end = self.world.after(2_500_000...8_000_000)
             if which != 0 { connection.holdUp(towards: .server, until: end) }
             if which != 1 { connection.holdUp(towards: .client, until: end) }
             return
