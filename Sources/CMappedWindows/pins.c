@@ -71,7 +71,10 @@ bool mw_thread_has_pins(void) {
 // MARK: - The gate
 
 bool mw_close_gate(uint32_t window) {
-    if (atomic_load(&mw_windows[window].word) & MW_GRANTED) { atomic_fetch_or(&mw_windows[window].word, MW_CLOSING); }
+    // Without access there is nothing to wait for: pins of an access that was ended by force keep nothing, and what looks
+    // like a pin may be an attempt that is just being refused, of whose end nobody would tell.
+    if (!(atomic_load(&mw_windows[window].word) & MW_GRANTED)) { return false; }
+    atomic_fetch_or(&mw_windows[window].word, MW_CLOSING);
     // From here on a thread has either made its entry visible, or will see the closed gate (see mw_pin_begin). Cannot
     // fail: mw_install has registered.
     syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);

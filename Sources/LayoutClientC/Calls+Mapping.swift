@@ -128,7 +128,8 @@ public func ll_begin_access(
         } catch {
             throw CallFailure(error)
         }
-        guard let handle = unsafe Handles.accesses.insert(AccessHandle(entry.region, pins, thread: ll_internal_thread())) else {
+        let held = AccessHandle(entry.region, pins, thread: ll_internal_thread())
+        guard let handle = unsafe Handles.accesses.insert(held) else {
             _ = entry.region.endAccess(pins)
             throw .tooManyHandles
         }
@@ -150,7 +151,9 @@ public func ll_end_access(_ access: OpaquePointer?) -> CInt {
         guard held.thread == ll_internal_thread() else {
             throw CallFailure(EPERM, "the access was begun by thread \(held.thread): end it there")
         }
-        guard unsafe Handles.accesses.remove(access) != nil else { preconditionFailure("only its thread ends an access") }
+        guard unsafe Handles.accesses.remove(access) != nil else {
+            preconditionFailure("only its thread ends an access")
+        }
         ll_internal_count_access(-1)
         guard unsafe held.region.endAccess(held.pins) else { throw CallFailure(held.region.accessWasDisturbed()) }
         return 0

@@ -46,7 +46,9 @@ final class HandleTable<Object: Sendable>: Sendable {
 
     /// The object of a handle; `nil` if that is not an open one.
     subscript(handle: OpaquePointer?) -> Object? {
-        self.state.withLock { state in unsafe Self.index(of: handle, self.kind, in: state).flatMap { state.slots[$0].object } }
+        self.state.withLock { state in
+            unsafe Self.index(of: handle, self.kind, in: state).flatMap { state.slots[$0].object }
+        }
     }
 
     /// Takes an object out; its handle means nothing from now on.

@@ -12,6 +12,8 @@ enum Waiting {
     /// - Parameters:
     ///   - client: Whose event loop the caller must not be; `nil` before there is one.
     ///   - body: The work.
+    /// - Returns: What `body` returns.
+    /// - Throws: What `body` throws, as C is told it; `EDEADLK` on the client's event loop.
     static func result<Value: Sendable>(
         of client: LayoutClient?,
         _ body: @escaping @Sendable () async throws(LayoutError) -> Value

@@ -104,7 +104,7 @@ extension Window {
     ///
     /// The next grant opens it again.
     ///
-    /// - Returns: Whether pins are left. If so the end of the last one is told by
+    /// - Returns: Whether pins are left, never of a window that is not granted. If so the end of the last one is told by
     ///   ``WindowRuntime/waitForWants(_:timeout:)``; the caller decides how long it waits for that before it revokes.
     @discardableResult
     package func closeGate() -> Bool {

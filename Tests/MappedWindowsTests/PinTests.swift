@@ -36,6 +36,31 @@ extension WindowTests {
             thread.join()
         }
 
+        @Test("A window that is not granted has no pins to wait for, whoever tries to pin it meanwhile")
+        func revokedWindowHasNothingToDrain() throws {
+            let file = ScratchFile(size: 4 * page)
+            let window = try Window.granted(file)
+            window.revoke()
+            let mayEnd = Flag()
+            // An attempt counts itself for a moment, before it sees that it is refused; nobody tells of the end of that.
+            let threads = (0..<2).map { _ in
+                TestThread { [window] in
+                    while !mayEnd.isSet {
+                        do {
+                            if let pin = try window.tryLongPin(.read) { try pin.end() }
+                        } catch {
+                            fatalError("\(error)")
+                        }
+                    }
+                }
+            }
+            var waits = 0
+            for _ in 0..<20_000 where window.closeGate() { waits += 1 }
+            mayEnd.set()
+            for thread in threads { thread.join() }
+            #expect(waits == 0)
+        }
+
         @Test("A guarded access waits at a closed gate and in a revoked window, and goes on after the grant")
         func accessWaitsAtTheGate() throws {
             let file = ScratchFile(size: 4 * page)

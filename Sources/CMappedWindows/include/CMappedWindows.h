@@ -238,7 +238,8 @@ uint32_t mw_counted_pin_begin(uint32_t window, uint32_t need, bool wait);
 /// Ends an access begun by mw_counted_pin_begin; the result is as of mw_pin_end.
 bool mw_counted_pin_end(uint32_t window, uint32_t begun);
 
-/// Makes new pins wait. True if pins are left; the end of the last one is a notice (`drained`).
+/// Makes new pins wait. True if pins are left on a granted window; the end of the last one is a notice (`drained`). Of a
+/// window that is not granted nothing is left.
 bool mw_close_gate(uint32_t window);
 /// Whether any pin is held on the window. Exact only behind a closed gate.
 bool mw_has_pins(uint32_t window);

@@ -40,12 +40,14 @@ struct Installation: Sendable {
     /// Of `PKG_CONFIG_PATH`.
     var packages: String { "\(self.prefix)/lib/pkgconfig" }
 
-    /// Compiles one of the programs beside the tests, without a warning, and returns where it is.
+    /// Compiles one of the programs beside the tests.
     ///
     /// - Parameters:
     ///   - name: With its extension.
     ///   - compiler: The compiler and its options.
     ///   - usesLibrary: Whether it is linked with the library.
+    /// - Returns: The path of the result.
+    /// - Throws: ``TestFailure`` for any warning.
     func compile(_ name: String, _ compiler: [String], usesLibrary: Bool = true) throws -> String {
         let program = self.directory.file("\(name)-\(compiler.joined().filter { $0.isLetter || $0.isNumber })")
         // The compiler's own options last: they may take one of these back.
