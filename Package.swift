@@ -103,8 +103,9 @@ let package = Package(
         .target(
             name: "LayoutServer",
             dependencies: [
-                "LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", nioCore,
-                nioPosix, logging,
+                "LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles",
+                "MappingGuard",
+                nioCore, nioPosix, logging,
             ],
             swiftSettings: swiftSettings
         ),
@@ -128,9 +129,8 @@ let package = Package(
         .executableTarget(
             name: "layoutd",
             dependencies: [
-                "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", argumentParser,
-                lifecycle,
-                unixSignals, logging,
+                "LayoutServer", "LayoutCore", "LinuxFiles", "MappingGuard", "ONCRPC", "Recovery", "SQLiteStore",
+                argumentParser, lifecycle, unixSignals, logging,
             ],
             swiftSettings: swiftSettings
         ),
@@ -145,7 +145,7 @@ let package = Package(
             dependencies: ["LayoutSimulation", argumentParser],
             swiftSettings: swiftSettings
         ),
-        .target(name: "CBenchPeer", dependencies: ["CTIRPC"], cSettings: cSettings),
+        .target(name: "CBenchPeer", dependencies: ["CLayoutXDR", "CTIRPC"], cSettings: cSettings),
         .executableTarget(
             name: "layout-bench",
             dependencies: [
@@ -281,8 +281,16 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "LayoutClient", "LayoutServer", "LayoutCore", "LayoutXDR", "LeaseEngine", "LinuxFiles", "TestSupport",
-                "layoutd", "layoutctl", "test-holder", nioCore, logging,
+                "layoutd", "layoutctl", "layoutd-keeper", "test-holder", "compactor", "guard-mutator", nioCore,
+                logging,
             ],
+            swiftSettings: swiftSettings
+        ),
+        // Stores and changes in a machine whose power is cut: see Tests/Machines.
+        .executableTarget(
+            name: "power-cut",
+            dependencies: ["LayoutClient", "LayoutXDR"],
+            path: "Tests/PowerCut",
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),

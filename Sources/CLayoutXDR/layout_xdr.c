@@ -2019,6 +2019,8 @@ xdr_ll_state_waiting (XDR *xdrs, ll_state_waiting *objp)
 		 return FALSE;
 	 if (!xdr_ll_name (xdrs, &objp->command))
 		 return FALSE;
+	 if (!xdr_ll_name (xdrs, &objp->call))
+		 return FALSE;
 	 if (!xdr_u_quad_t (xdrs, &objp->age_ms))
 		 return FALSE;
 	 if (!xdr_bool (xdrs, &objp->running))

@@ -235,6 +235,8 @@ public struct LayoutCapabilities: OptionSet, Hashable, Sendable {
 
     /// Changes by local programs are held back until layouts are returned.
     public static var guarded: LayoutCapabilities { LayoutCapabilities(rawValue: 0x1) }
+    /// What ``guarded`` promises ends with the server: local programs go on while it is dead.
+    public static var guardFailsOpen: LayoutCapabilities { LayoutCapabilities(rawValue: 0x2) }
     /// A change waits until the holder is proven gone.
     public static var fenceWait: LayoutCapabilities { LayoutCapabilities(rawValue: 0x10) }
     /// A holder that misses a deadline is killed.

@@ -47,6 +47,8 @@ package struct ServerConfiguration: Sendable {
     package var waitingDescriptorsMax = 4096
     /// The limits of the engine that are not named above.
     package var engine = LeaseEngine.Configuration()
+    /// Whether, and how, changes by local programs are held up.
+    package var guarding = Guarding()
     /// How long the end of the server waits for layouts to come back.
     package var shutdownPatience: Duration = .seconds(5)
     /// Called on the server's event loop with what happens, in order; must not block.
@@ -92,6 +94,31 @@ package struct ServerConfiguration: Sendable {
         }
     }
 
+    /// How changes by local programs are held up that do not speak the protocol.
+    package struct Guarding: Sendable {
+        /// Whether the export is guarded.
+        package enum Mode: String, Hashable, Sendable, CaseIterable {
+            /// Where the host can; elsewhere each grant says that it is not.
+            case auto
+            /// Not at all.
+            case off
+            /// Or the server does not start.
+            case required
+        }
+
+        /// Whether the export is guarded.
+        package var mode = Mode.off
+        /// How long a local program waits for layouts before its system call fails with `EBUSY`; counts from the end of
+        /// grace.
+        package var patience: Duration = .seconds(20)
+        /// The socket of the keeper for an export, at most 107 bytes; `nil` for a guard that dies with the server.
+        package var keeperSocket: @Sendable (StoreIdentity) -> String? = { _ in nil }
+        /// The keeper's program.
+        package var keeperProgram = "layoutd-keeper"
+
+        package init() {}
+    }
+
     /// Makes a configuration for an export, with every other setting at its default.
     package init(exportPath: String, addresses: [ServerAddress]) {
         self.exportPath = exportPath
@@ -103,7 +130,7 @@ package struct ServerConfiguration: Sendable {
         var engine = self.engine
         engine.enforcedLease = self.lease + self.enforcedLeaseMargin
         engine.recallTimeout = self.recallTimeout
-        engine.patienceMax = self.patience
+        engine.patienceMax = max(self.patience, self.guarding.patience)
         engine.fencePolicy = self.fence.enginePolicy
         engine.boot = boot
         return engine

@@ -26,6 +26,12 @@ final class FileEntry {
     var recoveredLocks: Set<UInt64> = []
     /// Whether a later life is told of the file.
     var isStored = false
+    /// Whether local programs wait before they change it.
+    var guarding = FileGuarding.off
+    /// Nobody can write to it whom the guard does not see; once so it stays so, for as long as the guard lives.
+    var hasNoEarlierWriters = false
+    /// Local programs' changes that may be moving its bytes right now.
+    var localShifts = 0
     /// How it was found when it was entered.
     private let found: FileLocator
     fileprivate var older: FileID?
@@ -48,6 +54,17 @@ final class FileEntry {
 
     /// The path as text.
     var pathText: String { String(decoding: self.path, as: UTF8.self) }
+}
+
+/// How far a file is guarded.
+enum FileGuarding {
+    /// Nobody holds a layout, or nothing guards the export. Next: `starting`.
+    case off
+    /// A thread is at it. Next: `watched` or `failed`.
+    case starting
+    case watched
+    /// The kernel has refused. Next: `off`, with the last layout.
+    case failed
 }
 
 /// A file that was found in the tree, on its way to the table.
@@ -93,6 +110,9 @@ final class FileTable {
     }
 
     var count: Int { self.byID.count }
+
+    /// Every file but the root, in order of age.
+    var all: [FileEntry] { self.byID.values.sorted { $0.id < $1.id } }
 
     /// The file of a handle, if it is in the table; it counts as used.
     func find(_ handle: FileHandle) -> FileEntry? {

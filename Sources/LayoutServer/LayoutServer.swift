@@ -2,6 +2,7 @@ import Glibc
 import LayoutCore
 package import LinuxFiles
 import Logging
+import MappingGuard
 import NIOCore
 import NIOPosix
 package import ONCRPC
@@ -70,8 +71,10 @@ package final class LayoutServer: Sendable {
             for pool in self.pools { pool.start() }
         }
 
+        func stopPools() async { for pool in self.pools { try? await pool.shutdownGracefully() } }
+
         func stop() async {
-            for pool in self.pools { try? await pool.shutdownGracefully() }
+            await self.stopPools()
             try? await self.group.shutdownGracefully()
         }
     }
@@ -103,6 +106,8 @@ package final class LayoutServer: Sendable {
         do {
             return try await Self.start(parts, journal, base)
         } catch {
+            await base.stopPools()
+            await parts.guarding?.guardian.end(.handingOver)
             await journal.stop()
             throw error
         }
@@ -140,7 +145,7 @@ package final class LayoutServer: Sendable {
             }
         }
         do {
-            try await eventLoop.submit { service.value.beginLife() }.get()
+            try await Self.beginLife(of: service, parts.guarding, base)
             let addresses = try await Self.listen(configuration, transport, eventLoop)
             return LayoutServer(
                 addresses: addresses,
@@ -157,6 +162,24 @@ package final class LayoutServer: Sendable {
             try? await base.pool.runIfActive { descriptorSocket.stop() }
             throw error
         }
+    }
+
+    /// Takes over what earlier lives have left, and last the local programs that wait for this one.
+    private static func beginLife(
+        of service: NIOLoopBound<LayoutService>,
+        _ guarding: ExportGuard?,
+        _ base: Base
+    ) async throws {
+        let eventLoop = base.eventLoop
+        try await eventLoop.submit { service.value.beginLife() }.get()
+        guard let guarding else { return }
+        let watches = try await eventLoop.submit { service.value.recoveredWatches() }.get()
+        let results = try await base.pool.runIfActive { watches.map { (file: $0.file, result: $0.run()) } }
+        try await eventLoop.submit { service.value.wereWatched(results) }.get()
+        guarding.reports.deliver { report in eventLoop.execute { service.value.guardHasReported(report) } }
+        try await base.pool.runIfActive { guarding.guardian.settled() }
+        // Behind all that was settled.
+        try await eventLoop.submit { service.value.unwatchIdleFiles() }.get()
     }
 
     private static func listen(
@@ -194,9 +217,13 @@ package final class LayoutServer: Sendable {
         }
         let root = try FoundFile(try export.directory.place(), in: export)
         let bootID = try Host.bootID()
-        let store = try configuration.openStore(StoreIdentity(of: root.identity))
+        let identity = StoreIdentity(of: root.identity)
+        // It makes the directory of the keeper's socket, too.
+        let store = try configuration.openStore(identity)
         let restart: Restart
+        var guarding: ExportGuard?
         do {
+            guarding = try ExportGuard.start(configuration, export, support, identity)
             restart = try Restart(
                 from: store,
                 configuration,
@@ -205,6 +232,7 @@ package final class LayoutServer: Sendable {
                 hostBoot: bootID
             )
         } catch {
+            guarding?.guardian.stop(.handingOver)
             store.close()
             throw error
         }
@@ -221,7 +249,8 @@ package final class LayoutServer: Sendable {
             restart: restart,
             bootID: bootID,
             tokens: tokens,
-            descriptorSocketPath: descriptorSocketPath
+            descriptorSocketPath: descriptorSocketPath,
+            guarding: guarding
         )
         return (parts, store)
     }
@@ -267,6 +296,8 @@ package final class LayoutServer: Sendable {
         let socket = self.descriptorSocket
         try? await self.pools[0].runIfActive { socket.stop() }
         for pool in self.pools { try? await pool.shutdownGracefully() }
+        // Only now: once nobody reads the guard's questions the server's own calls would wait like any other.
+        await self.endGuard(isHandedOver: !recalling)
         // What the pools have just finished is written down first.
         try? await eventLoop.submit { service.value.hasEnded = true }.get()
         await self.journal.stop()
@@ -275,6 +306,14 @@ package final class LayoutServer: Sendable {
             service.value.export.disclaim()
         }.get()
         try? await self.group.shutdownGracefully()
+    }
+
+    /// Ends the guard for good, unless holders are left for a next life to protect.
+    private func endGuard(isHandedOver: Bool) async {
+        let service = self.service
+        guard let ended = try? await self.eventLoop.submit({ service.value.endGuard() }).get() else { return }
+        let ending: MappingGuard.Ending = isHandedOver || ended.hasHolders ? .handingOver : .final
+        await ended.guardian.end(ending)
     }
 
     /// What the transport counted so far.

@@ -277,9 +277,9 @@ extension LayoutService {
     }
 
     func permitChange(_ id: ChangeID, recalled: Int) {
-        guard let change = self.changes[id] else { preconditionFailure("\(id) is permitted and not there") }
-        self.unpark(id)
         self.note(.changePermitted(id, recalled: recalled))
+        guard let change = self.changes[id] else { return self.permitLocalChange(id) }
+        self.unpark(id)
         for entry in change.files { self.forgetExtents(of: entry) }
         // An earlier one in the queue may have ended badly.
         if let block = change.files.lazy.compactMap({ self.blocked[$0.handle] }).first {
@@ -301,6 +301,7 @@ extension LayoutService {
     }
 
     func changeEnded(_ id: ChangeID, _ outcome: LeaseEngine.ChangeOutcome) {
+        guard !self.localChangeEnded(id, outcome) else { return }
         guard let change = self.changes.removeValue(forKey: id), let effect = change.effect else {
             preconditionFailure("\(id) ended and had not run")
         }
@@ -314,9 +315,11 @@ extension LayoutService {
             self.unanswered[call.slot]?.more.append(record)
         }
         change.completion(effect.result.map { PendingChange.Finished(done: $0, outcome: outcome) })
+        for entry in change.files { self.unwatchIfIdle(entry) }
     }
 
     func refuseChange(_ id: ChangeID, _ refusal: LeaseEngine.Refusal) {
+        guard !self.refuseLocalChange(id, refusal) else { return }
         self.unpark(id)
         guard let change = self.changes.removeValue(forKey: id) else { return }
         self.note(.changeRefused(id, status: refusal.status))
@@ -325,6 +328,7 @@ extension LayoutService {
             metadata: ["change": "\(id.rawValue)", "status": "\(refusal.status)", "reason": "\(refusal.detail)"]
         )
         change.completion(.failure(Failure(refusal.status, refusal.detail)))
+        for entry in change.files { self.unwatchIfIdle(entry) }
     }
 
     private func unpark(_ id: ChangeID) {

@@ -154,6 +154,7 @@ extension LayoutService {
         entry.holders.remove(holder)
         // Without a holder nothing says that the extents stay as they are.
         if entry.holders.isEmpty { self.forgetExtents(of: entry) }
+        self.unwatchIfIdle(entry)
     }
 
     // MARK: Watching
@@ -190,6 +191,7 @@ extension LayoutService {
     func fileWasDropped(_ entry: FileEntry) {
         self.forgetExtents(of: entry)
         self.opened.drop(entry.id)
+        self.unwatch(entry)
         if entry.isStored { self.writeLater([.fileGone(entry.handle)]) }
     }
 }

@@ -154,13 +154,19 @@ extension LayoutService {
             lock: needsDescription ? self.descriptions.nextLock(request.ioMode) : nil,
             knownLocks: self.knownLocks(of: entry)
         )
-        self.work.run(on: entry.id, resolution.run) { result in
-            if case .success(let resolved) = result {
-                entry.isFreeOfOldHolders = true
-                self.remember(resolved, isStoreReady: request.ioMode == .readWrite, of: entry)
+        let watch = self.watch(for: entry)
+        self.work.run(
+            on: entry.id,
+            { (watched: watch?.run(), resolved: resolution.run()) },
+            then: { found in
+                if let watched = found.watched { self.wasWatched(entry, watched) }
+                if case .success(let resolved) = found.resolved {
+                    entry.isFreeOfOldHolders = true
+                    self.remember(resolved, isStoreReady: request.ioMode == .readWrite, of: entry)
+                }
+                self.resolved(id, self.refusalWithoutGuard(entry).map { .failure($0) } ?? found.resolved)
             }
-            self.resolved(id, result)
-        }
+        )
     }
 
     private func resolved(_ id: CallID, _ result: Result<LayoutResolution.Resolved, Failure>) {
@@ -211,6 +217,7 @@ extension LayoutService {
         }
         self.unpark(id)
         guard let get = self.gets.removeValue(forKey: id) else { return }
+        self.unwatchIfIdle(get.entry)
         if refusal.status == .recallConflict, get.wantedToWait {
             self.finish(get.call, .delay, "the session has no slot to spare for a call that waits; try again")
         } else {
@@ -295,7 +302,7 @@ extension LayoutService {
                             returnOnClose: false,
                             device: self.device,
                             token: token,
-                            capabilities: self.capabilities(isSynchronous: resolved.isSynchronous),
+                            capabilities: self.capabilities(of: get.entry, isSynchronous: resolved.isSynchronous),
                             fileSize: resolved.size,
                             epoch: grant.epoch,
                             shifts: shifts,
@@ -325,8 +332,8 @@ extension LayoutService {
         self.takeBack(get.call, grant, failure)
     }
 
-    private func capabilities(isSynchronous: Bool) -> LayoutCapabilities {
-        var capabilities = self.configuration.fence.capability
+    private func capabilities(of entry: FileEntry, isSynchronous: Bool) -> LayoutCapabilities {
+        var capabilities = self.configuration.fence.capability.union(self.guardCapabilities(of: entry))
         if isSynchronous { capabilities.insert(.synchronous) }
         return capabilities
     }

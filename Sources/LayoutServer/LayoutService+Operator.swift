@@ -70,7 +70,7 @@ extension LayoutService {
         case .server: 160
         case .clients: 604
         case .layouts: 1200
-        case .waiting: 1536
+        case .waiting: 1796
         case .recalls: 1200
         case .blocked: 1600
         }
@@ -174,6 +174,7 @@ extension LayoutService {
             client: requester.client,
             pid: requester.pid,
             command: requester.command,
+            call: self.localChanges[ChangeID(waiting.id)]?.callName ?? "",
             ageMilliseconds: waiting.requestedAt.map { Self.milliseconds(since: $0, now) } ?? 0,
             isRunning: waiting.isRunning,
             waitsFor: Array(waiting.waitsFor.prefix(ProtocolLimits.waitsFor))

@@ -86,7 +86,8 @@ extension LayoutService {
     /// What a later life has to know of a file.
     func stored(_ entry: FileEntry) -> RecoveryRecord {
         entry.isStored = true
-        let log = self.engine.log(of: entry.id)
+        // While a local program may be moving bytes nothing is known of the shifts to whoever does not see the end.
+        let log = entry.localShifts > 0 ? self.engine.voidLog() : self.engine.log(of: entry.id)
         return .file(
             StoredFile(
                 handle: entry.handle,

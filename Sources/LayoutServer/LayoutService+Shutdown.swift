@@ -49,7 +49,7 @@ extension LayoutService {
             LeaseEngine.ChangeRequest(
                 parts: [part],
                 requester: .local(pid: 0, command: "layoutd"),
-                patience: self.configuration.shutdownPatience
+                patience: min(self.configuration.shutdownPatience, self.configuration.patience)
             ),
             path: self.files.find(file)?.pathText ?? ""
         )

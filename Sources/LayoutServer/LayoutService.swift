@@ -3,6 +3,7 @@ import LayoutXDR
 import LeaseEngine
 import LinuxFiles
 import Logging
+import MappingGuard
 import NIOCore
 import NIOPosix
 import ONCRPC
@@ -48,6 +49,14 @@ final class LayoutService: RPCConnectionDelegate {
     var returns: [CallID: PendingReturn] = [:]
     var changes: [ChangeID: PendingChange] = [:]
     var callbacks = CallbackTable()
+
+    // Local programs: LayoutService+Guard.swift and LayoutService+LocalChanges.swift.
+    /// `nil` if the export is not guarded, or the guard has ended.
+    var guardian: MappingGuard?
+    /// The kernel has let calls through unseen.
+    var guardMissesCalls = false
+    var localChanges: [ChangeID: LocalChange] = [:]
+    var changeOfLocalCall: [GuardedCallID: ChangeID] = [:]
 
     // Files: LayoutService+Files.swift.
     let files: FileTable
@@ -99,6 +108,7 @@ final class LayoutService: RPCConnectionDelegate {
         var bootID: String
         var tokens: TokenTable
         var descriptorSocketPath: String
+        var guarding: ExportGuard?
     }
 
     init(
@@ -129,6 +139,7 @@ final class LayoutService: RPCConnectionDelegate {
         self.verifier = parts.restart.verifier
         self.serverOwner = Array("layoutd@\(parts.bootID)".utf8)
         self.journal = journal
+        self.guardian = parts.guarding?.guardian
         self.life = life.number
         self.timer = DeadlineTimer(eventLoop: eventLoop)
         let files = FileTable(

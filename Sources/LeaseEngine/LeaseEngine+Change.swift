@@ -101,7 +101,7 @@ extension LeaseEngine {
             self.statistics.changesFailed += 1
         case .unknown:
             self.statistics.changesDone += 1
-            for part in change.request.parts { self.forgetShifts(of: part.file) }
+            for part in change.request.parts where part.mayMoveBytes { self.forgetShifts(of: part.file) }
         }
         let first = change.request.parts[0].file
         let holder = change.request.requester.client.flatMap { self.clients[$0]?.holders[first] }
@@ -150,6 +150,21 @@ extension LeaseEngine {
             }
         }
         return false
+    }
+
+    /// Whether an earlier change stands between a LAYOUTGET and its turn.
+    ///
+    /// A reclaim goes ahead of those that wait: what it covers is held, and they may wait for its return. What ran when the
+    /// earlier life ended broke no layout that is reclaimed: its holder would have returned it.
+    func isBlocked(_ request: LayoutRequest, before index: Int?) -> Bool {
+        guard request.isReclaim else {
+            return self.isBlocked(request.range, isGet: true, on: request.file, before: index)
+        }
+        guard let queue = self.files[request.file]?.queue else { return false }
+        return queue[..<(index ?? queue.endIndex)].contains { entry in
+            guard case .change(let id, _) = entry.kind, entry.range.overlaps(request.range) else { return false }
+            return self.changes[id].map { $0.isRunning && !$0.isOfEarlierLife } ?? false
+        }
     }
 
     private func place(of id: ChangeID, part: Int, on file: FileID) -> Int? {
@@ -292,7 +307,7 @@ extension LeaseEngine {
             let entry = queue[index]
             switch entry.kind {
             case .get(let call, let client, let request, .waiting):
-                if self.isBlocked(entry.range, isGet: true, on: file, before: index) { break }
+                if self.isBlocked(request, before: index) { break }
                 if let refusal = self.refusalByRecall(request, of: client) {
                     self.removeGet(call, on: file)
                     actions.append(.refuse(call, refusal))

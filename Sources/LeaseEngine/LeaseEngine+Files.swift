@@ -92,9 +92,11 @@ extension LeaseEngine {
 
     /// Enters a completed shift into its file's log; what a recall announces is only an intention (specification §6.4).
     mutating func log(_ part: MappingChange) {
-        // It may have been a shift.
-        if part.operation == .unknown { return self.forgetShifts(of: part.file) }
-        guard let shift = part.shift else { return }
+        guard let shift = part.shift else {
+            // It may have been a shift.
+            if part.mayMoveBytes { self.forgetShifts(of: part.file) }
+            return
+        }
         self.lastEpoch += 1
         self.files[part.file]?.epoch = self.lastEpoch
         self.files[part.file]?.shifts.append(LoggedShift(epoch: self.lastEpoch, shift: shift))
@@ -129,12 +131,18 @@ extension LeaseEngine {
         self.files[file]?.shifts = []
     }
 
-    /// An epoch that no state of any file has, nor will have: for a record that says that nothing is known.
-    package mutating func spareEpoch() -> UInt64 {
+    /// A log that says that nothing is known of a file's shifts, under an epoch that no state of any file has, or will
+    /// have.
+    package mutating func voidLog() -> ShiftLog {
         self.lastEpoch += 1
-        return self.lastEpoch
+        return ShiftLog(epoch: self.lastEpoch, start: self.lastEpoch, shifts: [])
     }
 
     /// The mapping epoch of a file, or 0 if nothing is known of it.
     package func epoch(of file: FileID) -> UInt64 { self.files[file]?.epoch ?? 0 }
+}
+
+extension MappingChange {
+    /// Whether bytes are somewhere else once it is done, as far as can be told.
+    package var mayMoveBytes: Bool { self.operation == .unknown || self.shift != nil }
 }

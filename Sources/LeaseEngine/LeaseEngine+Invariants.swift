@@ -68,9 +68,9 @@ extension LeaseEngine {
     private func checkQueue(of file: FileID, _ state: File) {
         for (place, entry) in state.queue.enumerated() {
             switch entry.kind {
-            case .get(_, _, _, .resolving):
+            case .get(_, _, let request, .resolving):
                 precondition(
-                    !self.isBlocked(entry.range, isGet: true, on: file, before: place),
+                    request.isReclaim || !self.isBlocked(request, before: place),
                     "extents of \(entry.range) are read while an earlier change is not finished"
                 )
             case .get:
@@ -84,7 +84,8 @@ extension LeaseEngine {
                     "\(id) runs while layouts of \(part.affected) are held"
                 )
                 for other in state.queue where other.range.overlaps(part.affected) {
-                    guard case .get(_, _, _, .resolving) = other.kind else { continue }
+                    // A reclaim is refused when its extents are there and the range is held no more.
+                    guard case .get(_, _, let request, .resolving) = other.kind, !request.isReclaim else { continue }
                     preconditionFailure("\(id) runs while extents of \(other.range) are read")
                 }
             }

@@ -140,7 +140,7 @@ extension LeaseEngine {
         /// Answers ``Action/permitChange(_:recalled:)``: the system call is over; `didChange` says whether it succeeded.
         case changeFinished(ChangeID, didChange: Bool)
         /// Answers ``Action/permitChange(_:recalled:)``: the system call is over, and nobody knows whether it succeeded.
-        /// What was known of the file's shifts is void.
+        /// What was known of the file's shifts is void, if bytes may have moved.
         case changeOutcomeUnknown(ChangeID)
         /// A change that an earlier life permitted still runs: its range is closed until it ends like any other. What
         /// holders are known to hold there they had given back.

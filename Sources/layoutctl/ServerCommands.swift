@@ -97,7 +97,8 @@ struct Waiting: AsyncParsableCommand {
                         ("operation", .string("\(entry.operation)")), ("offset", .number(entry.range.lowerBound)),
                         ("length", .number(entry.range.wireLength)), ("client", .number(entry.client.rawValue)),
                         ("pid", .number(UInt64(entry.pid))), ("command", .string(entry.command)),
-                        ("ageMs", .number(entry.ageMilliseconds)), ("running", .bool(entry.isRunning)),
+                        ("call", .string(entry.call)), ("ageMs", .number(entry.ageMilliseconds)),
+                        ("running", .bool(entry.isRunning)),
                         ("waitsFor", .array(entry.waitsFor.map { .number($0.rawValue) })),
                     ])
                 }

@@ -43,7 +43,8 @@ extension WaitingState {
     /// Who wants it.
     func requester(_ names: [ClientID: String]) -> String {
         if self.client.rawValue != 0 { return names[self.client] ?? "client \(self.client.rawValue)" }
-        return self.command.isEmpty ? "a local program" : "\(self.command) (process \(self.pid))"
+        let name = self.command.isEmpty ? "a local program" : "\(self.command) (process \(self.pid))"
+        return self.call.isEmpty ? name : "\(name) in \(self.call)"
     }
 
     /// What is in the way.

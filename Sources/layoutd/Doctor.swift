@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import LayoutServer
 import LinuxFiles
+import MappingGuard
 import Recovery
 
 /// `layoutd doctor`.
@@ -53,7 +54,7 @@ private struct DoctorReport {
             else: "no file could be made: known from the kind"
         )
         try self.addOperations(support)
-        self.addHost(support)
+        self.addHost(export, support)
         try self.addState(state, export)
     }
 
@@ -93,7 +94,7 @@ private struct DoctorReport {
         )
     }
 
-    private mutating func addHost(_ support: MappingSupport) {
+    private mutating func addHost(_ export: ExportRoot, _ support: MappingSupport) {
         let page = UInt64(clamping: sysconf(CInt(_SC_PAGESIZE)))
         self.add(
             "block size",
@@ -119,7 +120,16 @@ private struct DoctorReport {
             "passed over a Unix socket; holders are proven by locks of open file descriptions",
             else: ""
         )
-        self.add("guard", false, "", else: "not available yet: changes by local programs do not wait for layouts")
+        let availability = GuardAvailability(on: export.directory, keeperProgram: GuardOptions.keeperProgram)
+        self.add(
+            "guard",
+            availability.isAvailable,
+            "changes by local programs wait for layouts",
+            else: "changes by local programs do not wait for layouts"
+        )
+        for finding in availability.findings {
+            if let problem = finding.problem { self.add("  missing", false, "", else: "\(finding.name): \(problem)") }
+        }
     }
 
     private mutating func add(_ name: String, _ isThere: Bool, _ good: String, else bad: String) {

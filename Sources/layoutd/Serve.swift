@@ -54,6 +54,8 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "What happens to a holder that misses a recall's deadline; 'wait' kills and corrupts nothing.")
     var fence: FenceArgument?
 
+    @OptionGroup var guarding: GuardOptions
+
     @Option(help: "Threads for calls that block in the filesystem.")
     var threads = 4
 
@@ -99,6 +101,7 @@ struct Serve: AsyncParsableCommand {
         guard self.patience.duration > .zero, self.patience.duration <= .seconds(20) else {
             throw ValidationError("--patience takes up to 20s: stock RPC clients give up after 25s")
         }
+        try self.guarding.validate()
     }
 
     func run() async throws {
@@ -138,6 +141,7 @@ struct Serve: AsyncParsableCommand {
         configuration.trustsRemoteRoot = self.noRootSquash
         configuration.allowsExclusive = self.allowExclusive
         configuration.requiresDAX = self.dax == .required
+        configuration.guarding = self.guarding.settings(self.state)
         configuration.logger = logger
         let (state, isNew) = (self.state, self.newState)
         configuration.openStore = { identity in

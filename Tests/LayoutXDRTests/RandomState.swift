@@ -77,6 +77,7 @@ extension SeededGenerator {
             client: self.client(),
             pid: self.number(),
             command: self.text(upTo: ProtocolLimits.name),
+            call: self.text(upTo: ProtocolLimits.name),
             ageMilliseconds: self.number(),
             isRunning: self.bool(),
             waitsFor: self.array(upTo: ProtocolLimits.waitsFor) { $0.client() }

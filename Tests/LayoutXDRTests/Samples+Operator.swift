@@ -64,6 +64,7 @@ extension Sample {
         client: ClientID(0),
         pid: 4321,
         command: "xfs_io",
+        call: "fallocate",
         ageMilliseconds: 120,
         isRunning: false,
         waitsFor: [Self.client, ClientID(2)]

@@ -99,6 +99,7 @@ import Testing
             client: ClientID(0),
             pid: 0,
             command: "x",
+            call: "",
             ageMilliseconds: 0,
             isRunning: false,
             waitsFor: (0..<40).map { ClientID($0) }

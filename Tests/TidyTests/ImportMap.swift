@@ -24,16 +24,16 @@ enum ImportMap {
         "MappingGuard": Self.system.union(["LayoutCore", "LinuxFiles", "CLinuxFiles", "CMappingGuard"]),
         // The shells.
         "LayoutServer": Self.transport.union(Self.system).union([
-            "LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", "Logging",
+            "LayoutCore", "Recovery", "Sessions", "LeaseEngine", "LayoutXDR", "ONCRPC", "LinuxFiles", "MappingGuard",
+            "Logging",
         ]),
         "LayoutClient": Self.transport.union(Self.system).union([
             "LayoutCore", "Sessions", "LayoutHolder", "LayoutXDR", "ONCRPC", "LinuxFiles", "MappedWindows", "Logging",
         ]),
         "LayoutClientC": Self.system.union(["CLayoutClientABI", "LayoutClient", "LinuxFiles"]),
         "layoutd": Self.system.union([
-            "LayoutServer", "LayoutCore", "LinuxFiles", "ONCRPC", "Recovery", "SQLiteStore", "ArgumentParser",
-            "Logging",
-            "ServiceLifecycle", "UnixSignals",
+            "LayoutServer", "LayoutCore", "LinuxFiles", "MappingGuard", "ONCRPC", "Recovery", "SQLiteStore",
+            "ArgumentParser", "Logging", "ServiceLifecycle", "UnixSignals",
         ]),
         "layoutctl": Self.system.union(["LayoutClient", "LayoutCore", "LayoutXDR", "ArgumentParser", "Logging"]),
         "layout-bench": Self.system.union([

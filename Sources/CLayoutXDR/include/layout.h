@@ -508,6 +508,7 @@ struct ll_extent {
 };
 typedef struct ll_extent ll_extent;
 #define LL_CAP_GUARDED 0x00000001
+#define LL_CAP_GUARD_FAILS_OPEN 0x00000002
 #define LL_CAP_FENCE_WAIT 0x00000010
 #define LL_CAP_FENCE_KILL 0x00000020
 #define LL_CAP_FENCE_HOOK 0x00000040
@@ -909,6 +910,7 @@ struct ll_state_waiting {
 	ll_clientid clientid;
 	u_int pid;
 	ll_name command;
+	ll_name call;
 	u_quad_t age_ms;
 	bool_t running;
 	struct {

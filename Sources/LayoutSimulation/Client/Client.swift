@@ -149,6 +149,8 @@ final class Client: SimulatedProcess {
         let end = self.world.after(time)
         let which = self.world.random.below(3)
         if let connection, self.world.random.oneIn(2) {
+            // Long enough that the client goes on over another one, and what is held up comes late.
+            let end = self.world.after(2_500_000...8_000_000)
             if which != 0 { connection.holdUp(towards: .server, until: end) }
             if which != 1 { connection.holdUp(towards: .client, until: end) }
             return
@@ -209,6 +211,7 @@ final class Client: SimulatedProcess {
         if let parked = self.windowOrder.first(where: { self.mappings[$0]?.isParked == true }) {
             return "a thread waits for window \(parked.rawValue)"
         }
+        if self.mappings.values.contains(where: { $0.pins > 0 }) { return "a thread is in a window" }
         if self.files.contains(where: { !$0.intents.isEmpty }) { return "own changes wait" }
         if self.files.contains(where: \.reset.isUnderWay) { return "a file is being reset" }
         return nil

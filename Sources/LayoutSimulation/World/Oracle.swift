@@ -94,6 +94,9 @@ final class Oracle {
             if file.halfDone != nil, !blocked.contains(number) {
                 self.world.violation("file \(number) is served, with a shift half done")
             }
+            if file.halfDone == nil, blocked.contains(number) {
+                self.world.violation("file \(number) is blocked, and nothing is half done in it")
+            }
             if file.blocks.map(\.place) != self.model[number].map(\.place) {
                 self.world.violation("file \(number) is not what the changes that ran have made of it")
             }
@@ -145,6 +148,13 @@ final class Oracle {
                 for segment in mapping.segments where segment.range.overlaps(change.affected) {
                     return self.blame(client, "reaches \(segment.range) while \(change.change.kind) runs")
                 }
+            }
+        }
+        for call in self.world.localCalls where call.file == mapping.file && call.state == .running {
+            guard !call.hasTakenEffect else { continue }
+            let affected = self.world.host.files[call.file].affected(by: call.change.kind, call.change.argument)
+            for segment in mapping.segments where segment.range.overlaps(affected) {
+                return self.blame(client, "reaches \(segment.range) while a local program's \(call.change.kind) runs")
             }
         }
         self.checkContent(client, mapping)

@@ -112,6 +112,8 @@ package struct WaitingState: Hashable, Sendable {
     package var pid: UInt32
     /// The program's name; at most 255 bytes travel.
     package var command: String
+    /// The system call that a local program waits in; at most 255 bytes travel.
+    package var call: String
     /// Milliseconds since it began.
     package var ageMilliseconds: UInt64
     /// Whether it runs, so that nobody is waited for.
@@ -129,6 +131,7 @@ package struct WaitingState: Hashable, Sendable {
         client: ClientID,
         pid: UInt32,
         command: String,
+        call: String,
         ageMilliseconds: UInt64,
         isRunning: Bool,
         waitsFor: [ClientID]
@@ -141,6 +144,7 @@ package struct WaitingState: Hashable, Sendable {
         self.client = client
         self.pid = pid
         self.command = command
+        self.call = call
         self.ageMilliseconds = ageMilliseconds
         self.isRunning = isRunning
         self.waitsFor = waitsFor

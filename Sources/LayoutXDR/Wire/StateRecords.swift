@@ -77,6 +77,7 @@ extension WaitingState {
             client: ClientID(UInt64(unsafe wire.clientid)),
             pid: unsafe wire.pid,
             command: unsafe wire.command.text,
+            call: unsafe wire.call.text,
             ageMilliseconds: UInt64(unsafe wire.age_ms),
             isRunning: Bool(wire: unsafe wire.running),
             waitsFor: unsafe try [ClientID](wire: wire.waits_for.waits_for_val, wire.waits_for.waits_for_len) {
@@ -95,6 +96,7 @@ extension WaitingState {
         unsafe wire.clientid = UInt(self.client.rawValue)
         unsafe wire.pid = self.pid
         unsafe wire.command = ll_name(self.command, &arena)
+        unsafe wire.call = ll_name(self.call, &arena)
         unsafe wire.age_ms = UInt(self.ageMilliseconds)
         unsafe wire.running = self.isRunning.wire
         // Whom else it waits for shows up once the first of them have gone.

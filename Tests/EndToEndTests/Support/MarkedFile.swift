@@ -54,6 +54,11 @@ struct MarkedFile {
     ///
     /// Always below `end`, a file offset: so that a window that ends there is affected.
     mutating func shift(_ file: LayoutFile, below end: UInt64 = .max) async throws {
+        try await self.shift(by: ClientShifter(file: file), below: end)
+    }
+
+    /// The same by whoever it may be.
+    mutating func shift(by file: some PageShifter, below end: UInt64 = .max) async throws {
         let first = self.places[0]
         let last = min(self.places[Self.pages - 1], Int(clamping: end / Self.pageSize) - 1)
         if self.total > 160 || self.below(2) == 0, let filler = self.filler(from: first, to: last) {
@@ -85,5 +90,35 @@ struct MarkedFile {
         let count = unsafe pread(file, &words, 4096, off_t(self.places[page]) * 4096)
         guard count == 4096 else { throw TestFailure("cannot read \(self.path): errno \(errno)") }
         return words
+    }
+}
+
+/// Who moves the bytes of a file.
+protocol PageShifter {
+    func insertRange(at offset: UInt64, length: UInt64) async throws
+    func collapseRange(_ range: Range<UInt64>) async throws
+}
+
+/// A client, which asks the server.
+private struct ClientShifter: PageShifter {
+    let file: LayoutFile
+
+    func insertRange(at offset: UInt64, length: UInt64) async throws {
+        try await self.file.insertRange(at: offset, length: length)
+    }
+
+    func collapseRange(_ range: Range<UInt64>) async throws { try await self.file.collapseRange(range) }
+}
+
+/// A program that knows of no server.
+struct StrangeShifter: PageShifter {
+    let path: String
+
+    func insertRange(at offset: UInt64, length: UInt64) async throws {
+        try mustRun("fallocate", ["-i", "-o", "\(offset)", "-l", "\(length)", self.path])
+    }
+
+    func collapseRange(_ range: Range<UInt64>) async throws {
+        try mustRun("fallocate", ["-c", "-o", "\(range.lowerBound)", "-l", "\(range.count)", self.path])
     }
 }

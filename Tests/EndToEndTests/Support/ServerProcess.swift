@@ -20,7 +20,7 @@ final class ServerProcess: Sendable {
     ///
     /// The directory is made on `fileSystem`; `options` are further ones of `layoutd serve`. What is in `prefix` stands
     /// before the program: variables as `NAME=VALUE`, or a program that runs it. The process and the directory are those
-    /// of `user`, or of the tests' own user. The recovery store is in `state`, or in a directory beside the first. With
+    /// of `user`, or of the tests' own user. Local programs are not held up unless `options` say so. The recovery store is in `state`, or in a directory beside the first. With
     /// `directory` that one is exported, and none is made.
     init(
         on fileSystem: TestFileSystem,
@@ -81,7 +81,9 @@ final class ServerProcess: Sendable {
             "serve", "--export", self.directory.path, "--listen", "unix://\(self.socket)", "--state", self.state,
             "--log-level", "error",
         ]
-        return try Self.launch("layoutd", arguments + self.options + options, prefix, as: self.user) {
+        let isGuarded = self.options.contains("--guard") || options.contains("--guard")
+        let given = self.options + options + (isGuarded ? [] : ["--guard", "off"])
+        return try Self.launch("layoutd", arguments + given, prefix, as: self.user) {
             try ChildProcess($0, $1, passing: $2)
         }
     }

@@ -70,11 +70,15 @@ final class Storm: Sendable {
         }
     }
 
+    /// Ends the threads.
+    func stop() {
+        self.stops.store(true, ordering: .relaxed)
+        for thread in self.threads.withLock({ $0 }) { thread.join() }
+    }
+
     /// Ends the threads and compares what they counted with what is in the file.
     func finish(_ file: MarkedFile) throws -> Outcome {
-        self.stops.store(true, ordering: .relaxed)
-        let threads = self.threads.withLock { $0 }
-        for thread in threads { thread.join() }
+        self.stop()
         var outcome = Outcome()
         outcome.misplaced = self.misplaced.load(ordering: .relaxed)
         let counts = self.counts.withLock { $0 }

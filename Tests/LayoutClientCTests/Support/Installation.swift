@@ -51,7 +51,7 @@ struct Installation: Sendable {
     func compile(_ name: String, _ compiler: [String], usesLibrary: Bool = true) throws -> String {
         let program = self.directory.file("\(name)-\(compiler.joined().filter { $0.isLetter || $0.isNumber })")
         // The compiler's own options last: they may take one of these back.
-        var arguments = [compiler[0]] + ["-pedantic", "-Wall", "-Wextra", "-Werror", "-g", "-pthread"]
+        var arguments = Array(compiler.prefix(1)) + ["-pedantic", "-Wall", "-Wextra", "-Werror", "-g", "-pthread"]
         arguments += compiler.dropFirst()
         arguments += ["\(programs)/\(name)", "-o", program]
         arguments += try self.flags("--cflags")
