@@ -65,7 +65,7 @@ extension Simulation {
         case grantBeforeWritten
         /// A grant of bytes that another one has just made the client's does not wait until that is written.
         case grantOvertakesWrite
-        /// A record waits for its turn in its list of actions, and replaces a later one.
+        /// A record that nothing waits for is written when there is time, and replaces a later one.
         case recordsReordered
         /// A change's reply is sent before it is written.
         case replyBeforeWritten
@@ -100,7 +100,7 @@ extension Simulation {
         /// The situation that the fault is about.
         enum Need {
             case nothing, ownDeadlines, deaths, lostReplies, restarts, restartsTrusted, powerCuts, lostStore, liars
-            case restartsAndPowerCuts, overdueRecalls, crowds
+            case restartsAndPowerCuts, overdueRecalls
         }
 
         var needs: Need {
@@ -114,12 +114,11 @@ extension Simulation {
             case .retryRunsAgain: .lostReplies
             case .resendsUnknown: .lostStore
             case .holdersForgotten, .secondRestartForgets, .grantBeforeWritten, .grantOvertakesWrite,
-                .replyBeforeWritten, .intentIgnored, .revocationNotWritten, .epochGuessed, .runningCallForgotten,
-                .gapNotWritten, .localOvertakesReply:
+                .recordsReordered, .replyBeforeWritten, .intentIgnored, .revocationNotWritten, .epochGuessed,
+                .runningCallForgotten, .gapNotWritten, .localOvertakesReply:
                 .restarts
             case .noGrace: .restartsTrusted
             case .sizeOnlyFingerprint: .powerCuts
-            case .recordsReordered: .crowds
             case .foundDoneNotSynced: .restartsAndPowerCuts
             case .suspendedForEver: .overdueRecalls
             case .reclaimsUnchecked: .liars
