@@ -84,8 +84,6 @@ extension Simulation {
 
         /// A shift that is found done is answered without being put on stable storage.
         case foundDoneNotSynced
-        /// A client whose renewals do not count any more, because of a recall, keeps what it holds as long as it is connected.
-        case suspendedForEver
         /// A local program's call goes on before layouts are back.
         case guardLetsGoEarly
         /// The next life does not know of a call that was let through and still runs.
@@ -100,7 +98,7 @@ extension Simulation {
         /// The situation that the fault is about.
         enum Need {
             case nothing, ownDeadlines, deaths, lostReplies, restarts, restartsTrusted, powerCuts, lostStore, liars
-            case restartsAndPowerCuts, overdueRecalls
+            case restartsAndPowerCuts
         }
 
         var needs: Need {
@@ -120,7 +118,6 @@ extension Simulation {
             case .noGrace: .restartsTrusted
             case .sizeOnlyFingerprint: .powerCuts
             case .foundDoneNotSynced: .restartsAndPowerCuts
-            case .suspendedForEver: .overdueRecalls
             case .reclaimsUnchecked: .liars
             }
         }
