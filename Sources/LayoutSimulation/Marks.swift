@@ -65,7 +65,7 @@ extension Simulation {
         case grantBeforeWritten
         /// A grant of bytes that another one has just made the client's does not wait until that is written.
         case grantOvertakesWrite
-        /// A record waits for its turn in its list of actions, and replaces a later one.
+        /// A record that nothing waits for is written when there is time, and replaces a later one.
         case recordsReordered
         /// A change's reply is sent before it is written.
         case replyBeforeWritten
@@ -84,8 +84,6 @@ extension Simulation {
 
         /// A shift that is found done is answered without being put on stable storage.
         case foundDoneNotSynced
-        /// A client whose renewals do not count any more, because of a recall, keeps what it holds as long as it is connected.
-        case suspendedForEver
         /// A local program's call goes on before layouts are back.
         case guardLetsGoEarly
         /// The next life does not know of a call that was let through and still runs.
@@ -100,7 +98,7 @@ extension Simulation {
         /// The situation that the fault is about.
         enum Need {
             case nothing, ownDeadlines, deaths, lostReplies, restarts, restartsTrusted, powerCuts, lostStore, liars
-            case restartsAndPowerCuts, overdueRecalls, crowds
+            case restartsAndPowerCuts
         }
 
         var needs: Need {
@@ -114,14 +112,12 @@ extension Simulation {
             case .retryRunsAgain: .lostReplies
             case .resendsUnknown: .lostStore
             case .holdersForgotten, .secondRestartForgets, .grantBeforeWritten, .grantOvertakesWrite,
-                .replyBeforeWritten, .intentIgnored, .revocationNotWritten, .epochGuessed, .runningCallForgotten,
-                .gapNotWritten, .localOvertakesReply:
+                .recordsReordered, .replyBeforeWritten, .intentIgnored, .revocationNotWritten, .epochGuessed,
+                .runningCallForgotten, .gapNotWritten, .localOvertakesReply:
                 .restarts
             case .noGrace: .restartsTrusted
             case .sizeOnlyFingerprint: .powerCuts
-            case .recordsReordered: .crowds
             case .foundDoneNotSynced: .restartsAndPowerCuts
-            case .suspendedForEver: .overdueRecalls
             case .reclaimsUnchecked: .liars
             }
         }

@@ -201,9 +201,7 @@ extension Client {
             for file in self.files.indices { self.tell(file, .leaseSuspended) }
         case .suspended:
             // Connected all the time, or again: it answers, and a recall that is overdue keeps it from renewing.
-            let isThere =
-                (self.connection != nil && !self.world.has(.suspendedForEver))
-                || self.lastConnected.map { $0 > deadline } ?? false
+            let isThere = self.connection != nil || self.lastConnected.map { $0 > deadline } ?? false
             if isThere, self.localNow >= deadline.advanced(by: Server.announcedLease) { self.loseLease() }
         case .reclaiming(var reclaim):
             guard reclaim.isUsable else { return }

@@ -19,10 +19,12 @@ extension Server {
         let rest = actions[(next + 1)...]
         let end = rest.firstIndex { Self.isRecord($0) } ?? rest.endIndex
         self.world.trace("server -> \(actions[next])")
-        if self.world.has(.recordsReordered) {
-            return self.persist(actions[next], isWaitedFor: !rest.isEmpty) { [unowned self] in self.perform(rest) }
+        let isWaitedFor = next + 1 < end
+        if self.world.has(.recordsReordered), !isWaitedFor {
+            self.after(1...20_000) { [unowned self] in self.persist(actions[next], isWaitedFor: false) {} }
+        } else {
+            self.persist(actions[next], isWaitedFor: isWaitedFor) { [unowned self] in self.perform(rest[..<end]) }
         }
-        self.persist(actions[next], isWaitedFor: next + 1 < end) { [unowned self] in self.perform(rest[..<end]) }
         if end < rest.endIndex { self.perform(rest[end...]) }
     }
 

@@ -127,6 +127,8 @@ extension Server {
             for holder in state.holders { state.apply(.holderGone(number: holder.number)) }
         }
         self.oracle.recovered(state)
+        let recovered = self.recovered(from: state)
+        if let defect = recovered.defect { return self.world.violation("no life can begin from the store: \(defect)") }
         self.sessions = ServerSessions(
             configuration: self.sessionLimits,
             firstClientNumber: UInt64(self.life) << 32,
@@ -136,7 +138,7 @@ extension Server {
         )
         self.engine = LeaseEngine(
             configuration: self.engineConfiguration,
-            recovered: self.recovered(from: state),
+            recovered: recovered,
             at: self.localNow
         )
         for holder in state.holders {

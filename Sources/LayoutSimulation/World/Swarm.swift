@@ -109,14 +109,6 @@ struct Swarm {
         case .restartsAndPowerCuts:
             (self.killsServer, self.cutsPower) = (true, true)
             self.failpointChances = 20
-        case .crowds:
-            (self.clients, self.pace, self.faultPause) = (5, 3000, 30_000)
-            (self.killsClients, self.killsServer) = (true, true)
-            (self.slowWriteChances, self.failpointChances) = (2, 100)
-        case .overdueRecalls:
-            // Nobody is killed over it, and connections are new while a recall is overdue.
-            (self.policy, self.breaks) = (.wait, true)
-            (self.killsServer, self.cutsPower, self.killsClients) = (false, false, false)
         case .lostStore: (self.killsServer, self.losesStore) = (true, true)
         case .liars: (self.killsServer, self.hasLiars) = (true, true)
         }
