@@ -128,7 +128,7 @@ let package = Package(
             name: "layout-bench",
             dependencies: [
                 "CBenchPeer", "LayoutClient", "LayoutCore", "LayoutXDR", "LeaseEngine", "LinuxFiles", "MappedWindows",
-                "Sessions", nioCore, argumentParser,
+                "MappingGuard", nioCore, argumentParser,
             ],
             swiftSettings: swiftSettings
         ),
@@ -254,6 +254,11 @@ let package = Package(
                 "LayoutClient", "LayoutServer", "LayoutCore", "LayoutXDR", "LeaseEngine", "LinuxFiles", "TestSupport",
                 "layoutd", "layoutctl", "test-holder", nioCore, logging,
             ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "LayoutBenchTests",
+            dependencies: ["TestSupport", "layout-bench", "layoutd"],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),

@@ -62,6 +62,12 @@ uint64_t bench_cpu_time(int pid);
 /* Raises the limit of open files as far as it goes, and returns it. */
 uint64_t bench_raise_file_limit(void);
 
+/*
+ * Marks a file with a fanotify group of its own, and allows every access. When it listens "ready" is written to
+ * `ready_descriptor`. Returns only on failure: a negative errno.
+ */
+int bench_listen_and_allow(const char *_Nonnull path, int ready_descriptor);
+
 enum bench_change { BENCH_ALLOCATE, BENCH_PUNCH, BENCH_INSERT, BENCH_COLLAPSE };
 
 /* fallocate(2): 0 or a negative errno. */
