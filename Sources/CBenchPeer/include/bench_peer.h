@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 /*
- * Listens on a new Unix socket at `path`, or, if that is NULL, on a TCP port of the loopback, and serves: with svc_run()
- * and the XDR of layout.x, or as an echo. When it listens one line is written to `ready_descriptor`: "ready" and the
- * port. Returns only on failure: a negative errno.
+ * Listens on a new Unix socket at `path`, or, if that is NULL, on a TCP port of the loopback, and serves: with
+ * svc_run() and the XDR of layout.x, or as an echo. When it listens one line is written to `ready_descriptor`:
+ * "ready" and the port. Returns only on failure: a negative errno.
  */
 int bench_peer_serve(bool is_echo, const char *_Nullable path, int ready_descriptor);
 
