@@ -150,7 +150,7 @@ let package = Package(
             name: "layout-bench",
             dependencies: [
                 "CBenchPeer", "LayoutClient", "LayoutCore", "LayoutXDR", "LeaseEngine", "LinuxFiles", "MappedWindows",
-                "Sessions", nioCore, argumentParser,
+                "MappingGuard", nioCore, argumentParser,
             ],
             swiftSettings: swiftSettings
         ),
@@ -291,6 +291,11 @@ let package = Package(
             name: "power-cut",
             dependencies: ["LayoutClient", "LayoutXDR"],
             path: "Tests/PowerCut",
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "LayoutBenchTests",
+            dependencies: ["TestSupport", "layout-bench", "layoutd"],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 /*
- * The floor: a server that does nothing but wait, receive and send. Each call says in its second word how many bytes its
- * answer has (where RPC has the message's direction, which needs no telling here); the answer is an accepted reply of
- * zeros. What has come together is answered in one send, as a good server does.
+ * The floor: a server that does nothing but wait, receive and send. Each call says in its second word how many
+ * bytes its answer has (where RPC has the message's direction, which needs no telling here); the answer is an
+ * accepted reply of zeros. What has come together is answered in one send, as a good server does.
  */
 
 enum { BUFFER_SIZE = 64 * 1024, EVENTS = 256 };

@@ -55,7 +55,8 @@ static void dispatch(struct svc_req *request, SVCXPRT *transport)
     case LL_GETATTR: {
         LL_GETATTRargs arguments = { 0 };
         LL_OBJECTres results = { 0 };
-        serve_call(request, transport, (xdrproc_t)xdr_LL_GETATTRargs, &arguments, (xdrproc_t)xdr_LL_OBJECTres, &results);
+        serve_call(
+            request, transport, (xdrproc_t)xdr_LL_GETATTRargs, &arguments, (xdrproc_t)xdr_LL_OBJECTres, &results);
         break;
     }
     case LL_LAYOUTGET: {

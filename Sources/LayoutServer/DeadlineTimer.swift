@@ -21,11 +21,11 @@ final class DeadlineTimer {
     /// Sets the deadline.
     ///
     /// An earlier wake-up than needed is kept: it looks, and sleeps on.
-    func set(_ deadline: Instant?, now: Instant) {
+    func set(_ deadline: Instant?, now: @autoclosure () -> Instant) {
         self.deadline = deadline
         guard let deadline else { return }
         if let wakesAt = self.wakesAt, wakesAt <= deadline { return }
-        self.sleep(until: deadline, now: now)
+        self.sleep(until: deadline, now: now())
     }
 
     func cancel() {

@@ -51,14 +51,13 @@ extension LayoutService {
             self.refuse(incoming, sequence, error)
         case .execute(let running):
             incoming.connection.isEvictable = false
-            let limits = self.clients[running.client]?.limits[running.session]
-            let replyMax = sequence.cacheThis ? limits?.maxResponseCached : nil
+            let replyMax = sequence.cacheThis ? running.limits.maxResponseCached : .max
             let call = ActiveCall(
                 incoming: incoming,
                 running: running,
                 sequence: sequence,
                 body: body,
-                replyMax: Int(min(replyMax ?? .max, running.maxResponse))
+                replyMax: Int(min(replyMax, running.limits.maxResponse))
             )
             self.submit(.leaseRenewed(running.client))
             self.execute(request, call)
@@ -88,8 +87,9 @@ extension LayoutService {
     /// Answers a call and keeps the answer for a retry; the answer to a change is durable before anybody hears of it.
     func finish(_ call: ActiveCall, _ result: Result<Response, Failure>) {
         var body = self.encode(call, result)
-        if body.readableBytes > Int(call.running.maxResponse) {
-            let detail = "the reply has \(body.readableBytes) bytes, the session allows \(call.running.maxResponse)"
+        let most = Int(call.running.limits.maxResponse)
+        if body.readableBytes > most {
+            let detail = "the reply has \(body.readableBytes) bytes, the session allows \(most)"
             body = self.encode(call, .failure(Failure(.replyTooBig, detail)))
         }
         guard let change = self.unanswered.removeValue(forKey: call.slot) else { return self.answer(call, body) }
@@ -115,7 +115,7 @@ extension LayoutService {
     }
 
     private func encode(_ call: ActiveCall, _ result: Result<Response, Failure>) -> ByteBuffer {
-        let slots = self.clients[call.client]?.limits[call.running.session]?.maxSlots ?? 1
+        let slots = call.running.limits.maxSlots
         let reply = LayoutReply(
             sequence: SequenceResult(
                 status: .ok,

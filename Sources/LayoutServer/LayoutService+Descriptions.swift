@@ -14,7 +14,7 @@ extension LayoutService {
         else { return true }
         guard description.mayBeClosed else { return false }
         // It gave something back since. Does it still hold anything that the descriptor is for?
-        let isInUse = self.engine.heldLayouts(of: entry.id).contains { $0.client == client && $0.ioMode == ioMode }
+        let isInUse = self.engine.holds(ioMode, of: entry.id, client)
         self.descriptions.settle(holder, ioMode, isInUse: isInUse)
         return !isInUse
     }

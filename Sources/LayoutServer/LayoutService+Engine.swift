@@ -23,14 +23,15 @@ extension LayoutService {
     }
 
     private func take(_ step: Step) {
-        self.steps.append(step)
-        guard !self.isAtSteps else { return }
+        guard !self.isAtSteps else { return self.steps.append(step) }
         self.isAtSteps = true
-        while let step = self.steps.popFirst() {
+        var next: Step? = step
+        while let step = next {
             switch step {
             case .event(let event): self.perform(self.engine.handle(event, at: Host.now)[...])
             case .actions(let actions): self.perform(actions)
             }
+            next = self.steps.popFirst()
         }
         self.isAtSteps = false
         self.setTimer()
@@ -38,8 +39,9 @@ extension LayoutService {
 
     /// Sets the timer to what is due first.
     func setTimer() {
-        let due = [self.engine.nextDeadline, self.confirmDeadline, self.missingDeadline].compactMap { $0 }.min()
-        guard let due else { return }
+        guard var due = self.engine.nextDeadline ?? self.confirmDeadline ?? self.missingDeadline else { return }
+        if let other = self.confirmDeadline, other < due { due = other }
+        if let other = self.missingDeadline, other < due { due = other }
         self.timer.set(due, now: Host.now)
     }
 

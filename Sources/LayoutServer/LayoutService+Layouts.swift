@@ -6,7 +6,7 @@ import Logging
 import Sessions
 
 /// A LAYOUTGET between its arrival and its answer.
-struct PendingGet {
+final class PendingGet {
     let call: ActiveCall
     let entry: FileEntry
     /// Extents that the reply has room for, shifts left out.
@@ -18,6 +18,14 @@ struct PendingGet {
     /// The lock of the description that was opened for it is written down with its holder.
     var isLockKept = false
     var resolved: LayoutResolution.Resolved?
+
+    init(call: ActiveCall, entry: FileEntry, extentsMax: Int, isParked: Bool, wantedToWait: Bool) {
+        self.call = call
+        self.entry = entry
+        self.extentsMax = extentsMax
+        self.isParked = isParked
+        self.wantedToWait = wantedToWait
+    }
 }
 
 /// LAYOUTGET (specification §6.1).
@@ -227,7 +235,7 @@ extension LayoutService {
 
     private func unpark(_ id: CallID) {
         guard let get = self.gets[id], get.isParked else { return }
-        self.gets[id]?.isParked = false
+        get.isParked = false
         self.sessions.unpark(get.call.running)
     }
 

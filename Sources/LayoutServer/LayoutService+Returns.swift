@@ -85,9 +85,7 @@ extension LayoutService {
         guard pending.isDowngrade, let stateID, let entry = pending.entry,
             self.needsDescription(pending.call.client, entry, .read),
             let holder = self.descriptions.holder(pending.call.client, entry.id),
-            self.engine.heldLayouts(of: entry.id).contains(where: {
-                $0.client == pending.call.client && $0.ioMode == .read
-            })
+            self.engine.holds(.read, of: entry.id, pending.call.client)
         else {
             return self.answer(pending, stateID, .none)
         }

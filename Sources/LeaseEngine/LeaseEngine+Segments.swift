@@ -1,4 +1,4 @@
-import LayoutCore
+package import LayoutCore
 import Recovery
 
 extension LeaseEngine {
@@ -25,6 +25,12 @@ extension LeaseEngine {
         for element in old { self.removeSegment(element, of: holder, on: file) }
         for piece in new { self.insertSegment(piece.segment, piece.range, of: holder, on: file) }
         return true
+    }
+
+    /// Whether a client holds a layout of an iomode on a file.
+    package func holds(_ ioMode: IOMode, of file: FileID, _ client: ClientID) -> Bool {
+        guard let holder = self.clients[client]?.holders[file] else { return false }
+        return self.holders[holder]?.segments.contains(in: .all) { $0.value.ioMode == ioMode } ?? false
     }
 
     private static func merged(

@@ -11,8 +11,8 @@ extension ServerSessions {
         package let digest: UInt64
         /// Whether the reply is to be kept for a retry.
         package let keepsReply: Bool
-        /// The most that the reply may have, in bytes.
-        package let maxResponse: UInt32
+        /// What the session allows.
+        package let limits: ChannelLimits
     }
 
     /// What to do with a call that carries a sequence.
@@ -40,15 +40,17 @@ extension ServerSessions {
         principal: Principal,
         connection: ConnectionID
     ) -> CallDecision {
-        let session: Session
+        let (client, limits): (ClientID, ChannelLimits)
         switch self.session(id, for: principal) {
         case .failure(let error): return .refuse(error)
-        case .success(let found): session = found
+        case .success(let found):
+            if found.isDead { return self.retry(found, id, slot, sequence, digest, connection) }
+            // No more than that is kept: with a second owner the slots would be copied when they change.
+            (client, limits) = (found.client, found.foreLimits)
         }
-        if session.isDead { return self.retry(session, id, slot, sequence, digest, connection) }
-        guard size <= Int(session.foreLimits.maxRequest) else {
+        guard size <= Int(limits.maxRequest) else {
             return .refuse(
-                SessionError(.requestTooBig, "the session takes \(session.foreLimits.maxRequest) bytes, not \(size)")
+                SessionError(.requestTooBig, "the session takes \(limits.maxRequest) bytes, not \(size)")
             )
         }
         let decision = self.sessions[id]?.fore.begin(
@@ -68,12 +70,12 @@ extension ServerSessions {
             return .execute(
                 RunningCall(
                     session: id,
-                    client: session.client,
+                    client: client,
                     slot: slot,
                     sequence: sequence,
                     digest: digest,
                     keepsReply: keepsReply,
-                    maxResponse: session.foreLimits.maxResponse
+                    limits: limits
                 )
             )
         }
@@ -94,13 +96,13 @@ extension ServerSessions {
     ///
     /// Ignored if its session is gone meanwhile.
     package mutating func complete(_ call: RunningCall, reply: [UInt8]) {
-        guard let session = self.sessions[call.session] else { return }
-        let isKept = Self.keeps(reply, of: call, session)
+        guard let limits = self.sessions[call.session]?.foreLimits else { return }
+        let isKept = Self.keeps(reply, of: call, limits)
         self.sessions[call.session]?.fore.complete(slot: call.slot, reply: isKept ? reply : nil)
     }
 
-    static func keeps(_ reply: [UInt8], of call: RunningCall, _ session: Session) -> Bool {
-        call.keepsReply && reply.count <= Int(session.foreLimits.maxResponseCached)
+    static func keeps(_ reply: [UInt8], of call: RunningCall, _ limits: ChannelLimits) -> Bool {
+        call.keepsReply && reply.count <= Int(limits.maxResponseCached)
     }
 
     // MARK: Parked calls

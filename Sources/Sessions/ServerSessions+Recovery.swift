@@ -152,7 +152,7 @@ extension ServerSessions {
             slot: call.slot,
             sequence: call.sequence,
             digest: call.digest,
-            reply: Self.keeps(reply, of: call, session) ? reply : nil
+            reply: Self.keeps(reply, of: call, session.foreLimits) ? reply : nil
         )
     }
 }

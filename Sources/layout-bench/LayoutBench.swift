@@ -33,15 +33,22 @@ struct LayoutBench: AsyncParsableCommand {
             pointer    Loads and stores through a leased pointer of the client library. The floor is mmap(2) of the \
             same file. Goal: at most 1.01. 'plain again' shows what is noise. Then the price of a guarded access.
 
+            guard      What a program that knows nothing of layouts pays for being asked, against a bare fanotify listener \
+            that allows everything. Needs root, and is not a part of 'all'.
+
             engine     The lease engine alone, without I/O: grants and returns, changes with many holders, files with \
             many layouts. Its floors are a dictionary's insertion and removal, and its own smallest case.
+
+            report     Draws files of --json as one page.
 
             Build with optimisation: swift build -c release.
             """,
         subcommands: [
             RoundTripCommand.self, ThroughputCommand.self, RecallCommand.self, ScaleCommand.self,
-            InputOutputCommand.self, PointerCommand.self, EngineCommand.self, AllCommand.self, RPCPeer.self,
-            Holders.self,
+            InputOutputCommand.self, PointerCommand.self, GuardCommand.self, EngineCommand.self, AllCommand.self,
+            ReportCommand.self,
+            RPCPeer.self,
+            Holders.self, GuardListener.self,
         ]
     )
 }
@@ -195,6 +202,21 @@ struct PointerCommand: AsyncParsableCommand {
 
     func run() async throws {
         try self.options.print([try await PointerAccess(options: self.options).run()])
+    }
+}
+
+/// `layout-bench guard`.
+struct GuardCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "guard",
+        abstract: "Times calls of a program that the guard holds up, as root."
+    )
+
+    @OptionGroup var options: CommonOptions
+
+    func run() async throws {
+        let benchmark = GuardCost(options: self.options)
+        try self.options.print([try await MeasuringThread.run { try benchmark.run() }])
     }
 }
 

@@ -61,6 +61,9 @@ final class NeutralSession {
         TimedCall(request, self.nextSequence(slot), step: step)
     }
 
+    /// A ``Load`` has made `count` of a timed call, and gives its slot back.
+    func took(_ count: Int, slot: Int) { self.sequences[slot] += UInt32(count) - 1 }
+
     private func nextSequence(_ slot: Int) -> SequenceArguments {
         self.sequences[slot] += 1
         return SequenceArguments(

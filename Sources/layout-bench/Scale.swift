@@ -124,10 +124,13 @@ struct Scale: Sendable {
             let request = try session.hold(handle, start..<start + Self.block, fetchingFrom: layoutd)
             var next = request
             next.offset += stride * UInt64(crowd.count)
+            guard each > 1 else { continue }
             let call = session.timedCall(.layoutGet(next), slot: 1, step: stride * UInt64(crowd.count))
             try load.add(session.caller.socket, [call])
         }
+        guard each > 1 else { return crowd.count }
         _ = try load.run((each - 1) * crowd.count)
+        for session in crowd { session.took(each - 1, slot: 1) }
         return each * crowd.count
     }
 

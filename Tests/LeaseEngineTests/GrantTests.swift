@@ -39,6 +39,18 @@ import Testing
         #expect(world.held(alice) == ["rw[0, 16384)"])
     }
 
+    @Test("Whether a client holds anything of an iomode is told of its own layouts alone")
+    func holds() {
+        var world = World()
+        world.connect(alice, bob)
+        world.get(alice, blocks(0, 2), .read)
+        world.get(bob, blocks(4, 6), .readWrite)
+        #expect(world.engine.holds(.read, of: file, alice) && !world.engine.holds(.readWrite, of: file, alice))
+        #expect(world.engine.holds(.readWrite, of: file, bob) && !world.engine.holds(.read, of: file, bob))
+        world.giveBack(alice)
+        #expect(!world.engine.holds(.read, of: file, alice))
+    }
+
     @Test("B5: a read grant does not weaken a read-write layout; a read-write grant upgrades")
     func modesMerge() {
         var world = World()

@@ -38,7 +38,7 @@ enum ImportMap {
         "layoutctl": Self.system.union(["LayoutClient", "LayoutCore", "LayoutXDR", "ArgumentParser", "Logging"]),
         "layout-bench": Self.system.union([
             "ArgumentParser", "CBenchPeer", "LayoutClient", "LayoutCore", "LayoutXDR", "LeaseEngine", "LinuxFiles",
-            "MappedWindows", "NIOCore", "Sessions",
+            "MappedWindows", "MappingGuard", "NIOCore",
         ]),
         "layout-sim": Self.system.union(["LayoutSimulation", "ArgumentParser"]),
         // Examples see what everybody sees.

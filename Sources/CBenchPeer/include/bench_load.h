@@ -1,6 +1,7 @@
 /*
- * A load generator that treats every server alike: it sends records that were encoded before, with other numbers in
- * them, and looks at nothing but the few words of an answer that say that it is one. Nothing is allocated while it runs.
+ * A load generator that treats every server alike: it sends records that were encoded before, with other numbers
+ * in them, and looks at nothing but the few words of an answer that say that it is one. Nothing is allocated
+ * while it runs.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H

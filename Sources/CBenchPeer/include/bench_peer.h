@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 /*
- * Listens on a new Unix socket at `path`, or, if that is NULL, on a TCP port of the loopback, and serves: with svc_run()
- * and the XDR of layout.x, or as an echo. When it listens one line is written to `ready_descriptor`: "ready" and the
- * port. Returns only on failure: a negative errno.
+ * Listens on a new Unix socket at `path`, or, if that is NULL, on a TCP port of the loopback, and serves: with
+ * svc_run() and the XDR of layout.x, or as an echo. When it listens one line is written to `ready_descriptor`:
+ * "ready" and the port. Returns only on failure: a negative errno.
  */
 int bench_peer_serve(bool is_echo, const char *_Nullable path, int ready_descriptor);
 
@@ -61,6 +61,12 @@ uint64_t bench_cpu_time(int pid);
 
 /* Raises the limit of open files as far as it goes, and returns it. */
 uint64_t bench_raise_file_limit(void);
+
+/*
+ * Marks a file with a fanotify group of its own, and allows every access. When it listens "ready" is written to
+ * `ready_descriptor`. Returns only on failure: a negative errno.
+ */
+int bench_listen_and_allow(const char *_Nonnull path, int ready_descriptor);
 
 enum bench_change { BENCH_ALLOCATE, BENCH_PUNCH, BENCH_INSERT, BENCH_COLLAPSE };
 
