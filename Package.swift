@@ -13,6 +13,17 @@ let swiftSettings: [SwiftSetting] = [
 ]
 let cSettings: [CSetting] = [.treatAllWarnings(as: .error)]
 
+// The library for C carries the Swift runtime in itself, exports the functions of its header alone, and stays loaded: its
+// signal handlers and threads would outlive a dlclose.
+let layoutClientLinkerSettings: [LinkerSetting] = [
+    .unsafeFlags([
+        "-static-stdlib",
+        "-Xlinker", "-soname=liblayoutclient.so.0",
+        "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/LayoutClientC/layoutclient.map",
+        "-Xlinker", "-z", "-Xlinker", "nodelete",
+    ])
+]
+
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
@@ -26,6 +37,7 @@ let package = Package(
     name: "layoutd",
     products: [
         .library(name: "LayoutClient", targets: ["LayoutClient"]),
+        .library(name: "layoutclient", type: .dynamic, targets: ["LayoutClientC"]),
         .executable(name: "layoutd", targets: ["layoutd"]),
         .executable(name: "layoutd-keeper", targets: ["layoutd-keeper"]),
         .executable(name: "layoutctl", targets: ["layoutctl"]),
@@ -75,7 +87,8 @@ let package = Package(
             dependencies: ["LayoutCore", "Recovery", "LinuxFiles", grdb],
             swiftSettings: swiftSettings
         ),
-        .target(name: "CMappedWindows", cSettings: cSettings),
+        .systemLibrary(name: "CPersistentMemory", pkgConfig: "libpmem", providers: [.apt(["libpmem-dev"])]),
+        .target(name: "CMappedWindows", dependencies: ["CPersistentMemory"], cSettings: cSettings),
         .target(name: "MappedWindows", dependencies: ["LayoutCore", "CMappedWindows"], swiftSettings: swiftSettings),
 
         .target(name: "CMappingGuard", cSettings: cSettings),
@@ -104,6 +117,15 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // The client for C and whatever can call C: its header, and the functions in Swift.
+        .target(name: "CLayoutClientABI", cSettings: cSettings),
+        .target(
+            name: "LayoutClientC",
+            dependencies: ["CLayoutClientABI", "LayoutClient", "LinuxFiles"],
+            exclude: ["install", "layoutclient.map", "layoutclient.pc.in"],
+            swiftSettings: swiftSettings,
+            linkerSettings: layoutClientLinkerSettings
+        ),
         .executableTarget(
             name: "layoutd",
             dependencies: [
@@ -123,7 +145,7 @@ let package = Package(
             dependencies: ["LayoutSimulation", argumentParser],
             swiftSettings: swiftSettings
         ),
-        .target(name: "CBenchPeer", dependencies: ["CTIRPC"], cSettings: cSettings),
+        .target(name: "CBenchPeer", dependencies: ["CLayoutXDR", "CTIRPC"], cSettings: cSettings),
         .executableTarget(
             name: "layout-bench",
             dependencies: [
@@ -247,6 +269,13 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // Programs in C, compiled by the tests as strangers compile theirs.
+        .testTarget(
+            name: "LayoutClientCTests",
+            dependencies: ["TestSupport", "layoutd"],
+            exclude: ["Programs"],
+            swiftSettings: swiftSettings
+        ),
         .executableTarget(name: "test-holder", path: "Tests/Holder", cSettings: cSettings),
         .testTarget(
             name: "EndToEndTests",
@@ -255,6 +284,13 @@ let package = Package(
                 "layoutd", "layoutctl", "layoutd-keeper", "test-holder", "compactor", "guard-mutator", nioCore,
                 logging,
             ],
+            swiftSettings: swiftSettings
+        ),
+        // Stores and changes in a machine whose power is cut: see Tests/Machines.
+        .executableTarget(
+            name: "power-cut",
+            dependencies: ["LayoutClient", "LayoutXDR"],
+            path: "Tests/PowerCut",
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),

@@ -1,8 +1,13 @@
 #include "bench_peer.h"
 
+#include "layout.h"
+
 #include <errno.h>
 #include <netconfig.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <rpc/rpc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,29 +27,72 @@ static int address_of(const char *path, struct sockaddr_un *address)
 
 /* ---- The server ---------------------------------------------------------------------------------------------- */
 
-static void dispatch(struct svc_req *request, SVCXPRT *transport)
+/* Decodes the arguments and answers with results that are always the same: the least that libtirpc does for a call. */
+static void serve_call(
+    struct svc_req *request, SVCXPRT *transport, xdrproc_t decode, void *arguments, xdrproc_t encode, void *results)
 {
-    if (request->rq_proc == NULLPROC)
-        svc_sendreply(transport, (xdrproc_t)xdr_void, NULL);
-    else
-        svcerr_noproc(transport);
+    (void)request;
+    if (!svc_getargs(transport, decode, arguments)) {
+        svcerr_decode(transport);
+        return;
+    }
+    svc_sendreply(transport, encode, results);
+    svc_freeargs(transport, decode, arguments);
 }
 
-static int serve_on(int listener, int ready_descriptor)
+static void dispatch(struct svc_req *request, SVCXPRT *transport)
+{
+    switch (request->rq_proc) {
+    case LL_NULL:
+        svc_sendreply(transport, (xdrproc_t)xdr_void, NULL);
+        break;
+    case LL_SEQUENCE: {
+        LL_SEQUENCEargs arguments = { 0 };
+        LL_VOIDres results = { 0 };
+        serve_call(request, transport, (xdrproc_t)xdr_LL_SEQUENCEargs, &arguments, (xdrproc_t)xdr_LL_VOIDres, &results);
+        break;
+    }
+    case LL_GETATTR: {
+        LL_GETATTRargs arguments = { 0 };
+        LL_OBJECTres results = { 0 };
+        serve_call(request, transport, (xdrproc_t)xdr_LL_GETATTRargs, &arguments, (xdrproc_t)xdr_LL_OBJECTres, &results);
+        break;
+    }
+    case LL_LAYOUTGET: {
+        LL_LAYOUTGETargs arguments = { 0 };
+        LL_LAYOUTGETres results = { 0 };
+        ll_extent extent = { 0 };
+        results.result.ll_layoutget_result_u.resok.extents.extents_len = 1;
+        results.result.ll_layoutget_result_u.resok.extents.extents_val = &extent;
+        serve_call(
+            request, transport, (xdrproc_t)xdr_LL_LAYOUTGETargs, &arguments, (xdrproc_t)xdr_LL_LAYOUTGETres, &results);
+        break;
+    }
+    default:
+        svcerr_noproc(transport);
+    }
+}
+
+static int serve_with_libtirpc(int listener)
 {
     SVCXPRT *transport = svc_vc_create(listener, 0, 0);
     if (transport == NULL)
         return -EIO;
     /* Without a netconfig nothing is told to rpcbind. */
-    if (!svc_reg(transport, BENCH_PEER_PROGRAM, BENCH_PEER_VERSION, dispatch, NULL))
+    if (!svc_reg(transport, LAYOUT_PROGRAM, LAYOUT_V1, dispatch, NULL))
         return -EIO;
-    if (write(ready_descriptor, "ready\n", 6) != 6)
-        return -EPIPE;
     svc_run();
     return -EIO;
 }
 
-int bench_peer_serve(const char *path, int ready_descriptor)
+void bench_peer_no_delay(int socket)
+{
+    int on = 1;
+    /* Not for Unix sockets, which do not wait anyway. */
+    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static int listen_unix(const char *path)
 {
     struct sockaddr_un address;
     int error = address_of(path, &address);
@@ -53,10 +101,39 @@ int bench_peer_serve(const char *path, int ready_descriptor)
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener < 0)
         return -errno;
-    if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 8) < 0)
-        error = -errno;
-    else
-        error = serve_on(listener, ready_descriptor);
+    if (bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(listener, 1024) == 0)
+        return listener;
+    error = -errno;
+    close(listener);
+    return error;
+}
+
+static int listen_tcp(uint16_t *port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener < 0)
+        return -errno;
+    if (bind(listener, (struct sockaddr *)&address, size) == 0 && listen(listener, 1024) == 0
+        && getsockname(listener, (struct sockaddr *)&address, &size) == 0) {
+        *port = ntohs(address.sin_port);
+        return listener;
+    }
+    int error = -errno;
+    close(listener);
+    return error;
+}
+
+int bench_peer_serve(bool is_echo, const char *path, int ready_descriptor)
+{
+    uint16_t port = 0;
+    int listener = path != NULL ? listen_unix(path) : listen_tcp(&port);
+    if (listener < 0)
+        return listener;
+    int error = -EPIPE;
+    if (dprintf(ready_descriptor, "ready %u\n", port) > 0)
+        error = is_echo ? bench_echo_serve(listener) : serve_with_libtirpc(listener);
     close(listener);
     return error;
 }
@@ -71,7 +148,7 @@ struct bench_peer_client {
 static CLIENT *handle_on(int descriptor, struct sockaddr_un *address)
 {
     struct netbuf peer = { .maxlen = sizeof(*address), .len = sizeof(*address), .buf = address };
-    return clnt_vc_create(descriptor, &peer, BENCH_PEER_PROGRAM, BENCH_PEER_VERSION, 0, 0);
+    return clnt_vc_create(descriptor, &peer, LAYOUT_PROGRAM, LAYOUT_V1, 0, 0);
 }
 
 struct bench_peer_client *bench_peer_connect(const char *path)

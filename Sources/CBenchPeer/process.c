@@ -8,31 +8,70 @@
 #include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
 
-int bench_spawn(const char *path, char *const *arguments, int *output)
+static int spawn_on(const char *path, char *const *arguments, int input, int output)
 {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return -errno;
     posix_spawn_file_actions_t actions;
     pid_t pid = 0;
     int error = posix_spawn_file_actions_init(&actions);
-    if (error == 0) {
-        error = posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-        if (error == 0)
-            error = posix_spawn(&pid, path, &actions, NULL, arguments, environ);
-        posix_spawn_file_actions_destroy(&actions);
-    }
-    close(ends[1]);
-    if (error != 0) {
-        close(ends[0]);
+    if (error != 0)
         return -error;
+    error = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    if (error == 0)
+        error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    if (error == 0)
+        error = posix_spawn(&pid, path, &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return error != 0 ? -error : pid;
+}
+
+int bench_spawn(const char *path, char *const *arguments, int *input, int *output)
+{
+    int in[2];
+    int out[2];
+    if (pipe2(in, O_CLOEXEC) < 0)
+        return -errno;
+    if (pipe2(out, O_CLOEXEC) < 0) {
+        int error = -errno;
+        close(in[0]);
+        close(in[1]);
+        return error;
     }
-    *output = ends[0];
+    int pid = spawn_on(path, arguments, in[0], out[1]);
+    close(in[0]);
+    close(out[1]);
+    if (pid < 0) {
+        close(in[1]);
+        close(out[0]);
+        return pid;
+    }
+    *input = in[1];
+    *output = out[0];
     return pid;
+}
+
+uint64_t bench_cpu_time(int pid)
+{
+    clockid_t clock;
+    struct timespec time;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0)
+        return 0;
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+uint64_t bench_raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 0 : limit.rlim_cur;
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *place)

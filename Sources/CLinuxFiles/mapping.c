@@ -5,8 +5,11 @@
 #include <linux/falloc.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/mman.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 int64_t lf_fiemap(
     int descriptor, uint64_t start, uint64_t length, uint32_t flags, struct lf_extent *extents, uint32_t capacity) {
@@ -46,6 +49,22 @@ int64_t lf_clone_range(
     struct file_clone_range range = {
         .src_fd = source, .src_offset = source_offset, .src_length = length, .dest_offset = destination_offset};
     return lf_result(ioctl(destination, FICLONERANGE, &range));
+}
+
+int64_t lf_probe_synchronous(int descriptor) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *memory = mmap(NULL, page, PROT_NONE, MAP_SHARED_VALIDATE | MAP_SYNC, descriptor, 0);
+    if (memory == MAP_FAILED) return lf_result(-1);
+    return lf_result(munmap(memory, page));
+}
+
+int64_t lf_set_extent_size_hint(int descriptor, uint32_t size) {
+    struct fsxattr attributes = {0};
+    if (ioctl(descriptor, FS_IOC_FSGETXATTR, &attributes) < 0) return lf_result(-1);
+    if (attributes.fsx_xflags & FS_XFLAG_EXTSIZE) return 0;
+    attributes.fsx_xflags |= FS_XFLAG_EXTSIZE;
+    attributes.fsx_extsize = size;
+    return lf_result(ioctl(descriptor, FS_IOC_FSSETXATTR, &attributes));
 }
 
 int64_t lf_fsync(int descriptor, int data_only) {

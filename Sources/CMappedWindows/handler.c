@@ -15,7 +15,8 @@
 #define RETRIES 64
 
 static _Atomic pid_t owner;
-static struct sigaction previous_segv, previous_bus;
+// The default action was put in on purpose, to end the process: it stays.
+static atomic_bool ending;
 
 #define INITIAL_EXEC __attribute__((tls_model("initial-exec")))
 static __thread bool waiting_forbidden INITIAL_EXEC;
@@ -65,6 +66,7 @@ __attribute__((noinline)) static void die(int signal, uintptr_t address, uint32_
     at = append(at, "\n");
     const ssize_t written = write(STDERR_FILENO, message, (size_t)(at - message));
     (void)written;  // nothing more can be done about it
+    atomic_store(&ending, true);
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigaction(signal, &action, NULL);
     sigset_t set;
@@ -127,6 +129,7 @@ static enum verdict retry_in_bounds(uintptr_t address, uint32_t word) {
 }
 
 static enum verdict wait_for(uint32_t window, uint32_t word, int signal, bool store, uintptr_t address) {
+    mw_end_flush_at(address);
     if (mw_thread_has_pins()) { die(signal, address, window, store, holds_pin); }
     if (waiting_forbidden) { die(signal, address, window, store, serves_windows); }
     mw_count(&mw_faults_parked, 1);
@@ -170,32 +173,91 @@ __attribute__((noinline)) static void call_previous(const struct sigaction *prev
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-static void chain(int signal, siginfo_t *info, void *context, int saved_errno) {
-    struct sigaction *previous = signal == SIGBUS ? &previous_bus : &previous_segv;
+// Handlers that others install after ours are put behind ours again, each behind a function of its own: a handler that
+// calls its predecessor then reaches the one that it found, and not itself.
+#define LAYERS 8
+static struct sigaction previous[2][LAYERS];  // of SIGSEGV and of SIGBUS; an entry is not written again
+static int layers[2];
+static pthread_mutex_t installing = PTHREAD_MUTEX_INITIALIZER;
+
+static void chain(int signal, const struct sigaction *next, siginfo_t *info, void *context, int saved_errno) {
     mw_count(&mw_chained, 1);
     const bool sent = info->si_code <= 0;  // by kill(2) and its like, not by a fault
-    if ((previous->sa_flags & SA_SIGINFO) || (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN)) {
+    if ((next->sa_flags & SA_SIGINFO) || (next->sa_handler != SIG_DFL && next->sa_handler != SIG_IGN)) {
         errno = saved_errno;
-        call_previous(previous, signal, info, context);
+        call_previous(next, signal, info, context);
         return;
     }
-    if (previous->sa_handler == SIG_IGN && sent) { return; }
+    if (next->sa_handler == SIG_IGN && sent) { return; }
     // A fault runs its instruction again and dies at the right place; the kernel does not let faults be ignored either.
+    atomic_store(&ending, true);
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigaction(signal, &action, NULL);
     if (sent) { syscall(SYS_tgkill, syscall(SYS_getpid), syscall(SYS_gettid), signal); }
 }
 
-static void on_fault(int signal, siginfo_t *info, void *context) {
+static void on_fault(int layer, int signal, siginfo_t *info, void *context) {
     const int saved_errno = errno;
     const uintptr_t address = (uintptr_t)info->si_addr;
-    if (info->si_code <= 0 || decide(signal, info->si_code, address, context) == pass_on) {
-        chain(signal, info, context, saved_errno);
+    const bool sent = info->si_code <= 0;  // by kill(2) and its like, not by a fault
+    if (sent || decide(signal, info->si_code, address, context) == pass_on) {
+        if (!sent) { mw_end_flush_at(address); }
+        chain(signal, &previous[signal == SIGBUS][layer], info, context, saved_errno);
     }
     errno = saved_errno;
 }
 
+typedef void handler(int signal, siginfo_t *info, void *context);
+#define LAYER(n) \
+    static void on_fault_##n(int signal, siginfo_t *info, void *context) { on_fault(n, signal, info, context); }
+LAYER(0) LAYER(1) LAYER(2) LAYER(3) LAYER(4) LAYER(5) LAYER(6) LAYER(7)
+static handler *const handlers[LAYERS] = {on_fault_0, on_fault_1, on_fault_2, on_fault_3,
+                                          on_fault_4, on_fault_5, on_fault_6, on_fault_7};
+
 // MARK: - Installing
+
+static bool is_ours(const struct sigaction *action) {
+    if ((action->sa_flags & SA_SIGINFO) == 0) { return false; }
+    for (int layer = 0; layer < LAYERS; layer++) {
+        if (action->sa_sigaction == handlers[layer]) { return true; }
+    }
+    return false;
+}
+
+// sa_handler and sa_sigaction share their place.
+static bool is_same(const struct sigaction *one, const struct sigaction *other) {
+    return one->sa_handler == other->sa_handler && one->sa_flags == other->sa_flags;
+}
+
+// Puts a handler of ours before the one that is installed. Under the lock.
+static int install(int signal) {
+    struct sigaction(*const behind) = previous[signal == SIGBUS];
+    int *const used = &layers[signal == SIGBUS];
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    // SA_NODEFER: another handler may run on a parked thread and touch a window itself; with the signal blocked the
+    // kernel would kill the process. SA_ONSTACK: also threads with small stacks touch windows.
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    sigemptyset(&action.sa_mask);
+    struct sigaction current, replaced;
+    if (sigaction(signal, NULL, &current) != 0) { return errno; }
+    while (!is_ours(&current)) {
+        int layer = 0;
+        while (layer < *used && !is_same(&behind[layer], &current)) { layer++; }
+        if (layer == LAYERS) { return EAGAIN; }
+        if (layer == *used) {
+            // Known before ours is in force, so that a fault in between finds it.
+            behind[layer] = current;
+            *used = layer + 1;
+        }
+        action.sa_sigaction = handlers[layer];
+        if (sigaction(signal, &action, &replaced) != 0) { return errno; }
+        if (is_ours(&replaced) || is_same(&replaced, &current)) { return 0; }
+        // Another one came in between, and is gone: it goes behind ours as well.
+        current = replaced;
+    }
+    return 0;
+}
 
 int mw_install(void) {
     const int error = mw_membarrier_register();
@@ -203,22 +265,24 @@ int mw_install(void) {
     const int fork_error = pthread_atfork(NULL, NULL, mw_fail_all);
     if (fork_error != 0) { return fork_error; }
     atomic_store(&owner, (pid_t)syscall(SYS_getpid));
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_sigaction = on_fault;
-    // SA_NODEFER: another handler may run on a parked thread and touch a window itself; with the signal blocked the
-    // kernel would kill the process. SA_ONSTACK: also threads with small stacks touch windows.
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-    sigemptyset(&action.sa_mask);
-    // Known before ours is in force, so that a fault in between finds them.
-    if (sigaction(SIGSEGV, NULL, &previous_segv) != 0 || sigaction(SIGBUS, NULL, &previous_bus) != 0) { return errno; }
-    if (sigaction(SIGSEGV, &action, NULL) != 0 || sigaction(SIGBUS, &action, NULL) != 0) { return errno; }
-    return 0;
+    pthread_mutex_lock(&installing);
+    int result = install(SIGSEGV);
+    if (result == 0) { result = install(SIGBUS); }
+    pthread_mutex_unlock(&installing);
+    return result;
 }
 
 bool mw_handlers_are_installed(void) {
     struct sigaction segv, bus;
-    return sigaction(SIGSEGV, NULL, &segv) == 0 && sigaction(SIGBUS, NULL, &bus) == 0
-        && (segv.sa_flags & SA_SIGINFO) != 0 && segv.sa_sigaction == on_fault
-        && (bus.sa_flags & SA_SIGINFO) != 0 && bus.sa_sigaction == on_fault;
+    return sigaction(SIGSEGV, NULL, &segv) == 0 && sigaction(SIGBUS, NULL, &bus) == 0 && is_ours(&segv)
+        && is_ours(&bus);
+}
+
+void mw_reinstall(void) {
+    if (atomic_load(&ending) || mw_handlers_are_installed()) { return; }
+    pthread_mutex_lock(&installing);
+    // More than eight of others, one after the other: then theirs have to pass on what they do not know.
+    install(SIGSEGV);
+    install(SIGBUS);
+    pthread_mutex_unlock(&installing);
 }

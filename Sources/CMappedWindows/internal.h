@@ -35,6 +35,12 @@ void mw_park(uint32_t window, uint32_t seen, bool store, uintptr_t address);
 void mw_notify(uint32_t window);
 /// Whether the calling thread serves windows and so must not wait for one. Async-signal-safe.
 bool mw_waiting_is_forbidden(void);
+/// Puts handlers that others have installed since behind ours, as before pages of a window become inaccessible. Two
+/// system calls if there are none.
+void mw_reinstall(void);
+/// Ends the flush (mw_persist) that the calling thread is in, if it has faulted at `address`: then it does not return.
+/// For the handler.
+void mw_end_flush_at(uintptr_t address);
 /// Registers for the expedited membarrier; an errno value if there is none.
 int mw_membarrier_register(void);
 

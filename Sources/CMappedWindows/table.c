@@ -134,6 +134,7 @@ void mw_publish_granted(uint32_t slot, bool writable) {
 }
 
 uint32_t mw_publish_revoked(uint32_t slot) {
+    mw_reinstall();
     const uint32_t before = mw_window_word(slot), after = next_generation(before);
     atomic_store(&mw_windows[slot].word, after);
     if (before & MW_GRANTED) { mw_count(&mw_revokes, 1); }

@@ -28,6 +28,10 @@ public struct ClientStatistics: Hashable, Sendable {
     public var writesDirect: UInt64 = 0
     /// Writes that went through the server.
     public var writesThroughServer: UInt64 = 0
+    /// Flushes that libpmem did, from the CPU's caches to persistent memory.
+    public var flushesToMemory: UInt64 = 0
+    /// Flushes that the kernel did, of the whole file (`fdatasync(2)`).
+    public var flushesByKernel: UInt64 = 0
     /// How often no mapping could be had, so that the server was asked instead.
     public var fallbacks: UInt64 = 0
     /// Connections made after the first.
@@ -50,11 +54,13 @@ final class StatisticsCounters: Sendable {
     private let values = Mutex(ClientStatistics())
     private let readsDirect = Atomic<UInt64>(0)
     private let writesDirect = Atomic<UInt64>(0)
+    private let flushesToMemory = Atomic<UInt64>(0)
 
     var current: ClientStatistics {
         var current = self.values.withLock { $0 }
         current.readsDirect = self.readsDirect.load(ordering: .relaxed)
         current.writesDirect = self.writesDirect.load(ordering: .relaxed)
+        current.flushesToMemory = self.flushesToMemory.load(ordering: .relaxed)
         return current
     }
 
@@ -65,4 +71,5 @@ final class StatisticsCounters: Sendable {
     /// Counts what may happen a million times a second.
     func countDirectRead() { self.readsDirect.add(1, ordering: .relaxed) }
     func countDirectWrite() { self.writesDirect.add(1, ordering: .relaxed) }
+    func countFlushToMemory() { self.flushesToMemory.add(1, ordering: .relaxed) }
 }

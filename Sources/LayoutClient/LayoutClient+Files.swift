@@ -15,6 +15,7 @@ extension LayoutClient {
     ///   - patience: How long ``OpenOptions/truncate`` may wait for layouts of others.
     /// - Returns: The file.
     /// - Throws: ``LayoutError``, for example with ``LayoutCore/LayoutStatus/noEntry``,
+    ///   ``LayoutCore/LayoutStatus/notSupported`` for ``OpenOptions/requiresDAX``,
     ///   ``LayoutCore/LayoutStatus/access`` or ``LayoutCore/LayoutStatus/isDirectory``;
     ///   ``LayoutCore/LayoutStatus/outcomeUnknown`` if the session was lost while a file was made exclusively.
     public func open(
@@ -43,6 +44,9 @@ extension LayoutClient {
                         guard case .object(let object) = response else {
                             return .failure(Failure(.serverFault, "OPEN was answered with something else"))
                         }
+                        if options.contains(.requiresDAX), !object.attributes.flags.contains(.dax) {
+                            return .failure(LayoutFile.notOnPersistentMemory)
+                        }
                         let file = core.file(object, path: path)
                         file.openCount += 1
                         return .success(BoundFile(file, eventLoop: core.loop))
@@ -50,7 +54,8 @@ extension LayoutClient {
                 )
             }
         }
-        let file = LayoutFile(client: self, core: core, path: path, access: access)
+        let needsDAX = options.contains(.requiresDAX)
+        let file = LayoutFile(client: self, core: core, path: path, access: access, requiresDAX: needsDAX)
         if options.contains(.truncate) { try await file.truncate(to: 0, patience: patience) }
         return file
     }

@@ -142,6 +142,9 @@ public final class LayoutClient: Sendable {
     /// reader (see ``ClientStatistics/recallEventsDropped``) and ends with the client.
     public var recallEvents: AsyncStream<RecallEvent> { self.hub.stream() }
 
+    /// Whether the calling thread is the one that all calls of this client depend on, so that it must not wait for one.
+    package var isOnEventLoop: Bool { self.loop.inEventLoop }
+
     // MARK: Calls
 
     /// Runs a step on the event loop and waits for its completion, which has to be called once.

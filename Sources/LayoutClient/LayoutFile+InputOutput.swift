@@ -59,15 +59,7 @@ extension LayoutFile {
         // A read-write window that is there already serves as well.
         for ioMode in [IOMode.readWrite, .read] {
             guard ioMode == .read || self.windows[self.key(offset, ioMode)] != nil else { continue }
-            let result = try await self.withWindow(at: offset, ioMode) { window -> Int? in
-                let limit = window.limit.current
-                guard offset < limit else { return nil }
-                let start = Int(offset - window.start)
-                let count = min(buffer.count, Int(limit - window.start) - start)
-                let bytes = unsafe UnsafeRawBufferPointer(rebasing: window.memory.bytes[start..<start + count])
-                unsafe buffer.copyMemory(from: bytes)
-                return count
-            }
+            let result = try await self.withWindow(at: offset, ioMode) { unsafe $0.copy(to: buffer, at: offset) }
             guard let result else { continue }
             self.client.counters.countDirectRead()
             return result
@@ -136,15 +128,7 @@ extension LayoutFile {
     }
 
     private func writeDirect(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) async throws(LayoutError) -> Int? {
-        let result = try await self.withWindow(at: offset, .readWrite) { window -> Int? in
-            let limit = window.limit.current
-            guard offset < limit else { return nil }
-            let start = Int(offset - window.start)
-            let count = min(bytes.count, Int(limit - window.start) - start)
-            let target = unsafe UnsafeMutableRawBufferPointer(rebasing: window.memory.bytes[start..<start + count])
-            unsafe target.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
-            return count
-        }
+        let result = try await self.withWindow(at: offset, .readWrite) { unsafe $0.copy(from: bytes, at: offset) }
         if result != nil { self.client.counters.countDirectWrite() }
         return result
     }
@@ -203,10 +187,6 @@ extension LayoutFile {
 
     // MARK: Windows
 
-    private func key(_ offset: UInt64, _ ioMode: IOMode) -> WindowCache.Key {
-        WindowCache.Key(index: offset / self.windows.windowSize, ioMode: ioMode)
-    }
-
     /// Runs `body` under a pin on the window that shows the byte at `offset`.
     ///
     /// Never blocks the thread: where the window has to be waited for the task is suspended.
@@ -231,34 +211,6 @@ extension LayoutFile {
             guard try await self.prepareWindow(key) else { return nil }
         }
         return nil
-    }
-
-    private func discard(_ window: CachedWindow, _ key: WindowCache.Key) {
-        self.windows.remove(window, key)
-        let file = self.core
-        self.client.post { _ in file.value.removeWindow(window.id) }
-    }
-
-    private enum Access {
-        /// It has been done.
-        case done(Int?)
-        /// The lease ended meanwhile: what was read may be other bytes.
-        case disturbed
-        /// The window has to be asked for.
-        case closed
-        /// The window is of no use any more.
-        case failed
-    }
-
-    private static func access(_ window: CachedWindow, _ ioMode: IOMode, _ body: (CachedWindow) -> Int?) -> Access {
-        do throws(WindowError) {
-            guard let pin = try window.memory.tryLongPin(ioMode) else { return .closed }
-            let count = body(window)
-            try pin.end()
-            return .done(count)
-        } catch {
-            return error.code == .revokedWhilePinned ? .disturbed : .failed
-        }
     }
 
     /// Makes sure that there is a window for a key and that it is granted; `false` if the server has to be used.
@@ -303,7 +255,7 @@ extension LayoutFile {
         return true
     }
 
-    private func position(_ offset: UInt64, _ done: Int, _ verb: String) throws(LayoutError) -> UInt64 {
+    func position(_ offset: UInt64, _ done: Int, _ verb: String) throws(LayoutError) -> UInt64 {
         let (position, overflow) = offset.addingReportingOverflow(UInt64(done))
         guard !overflow, position <= UInt64(Int64.max) else {
             throw LayoutError(

@@ -22,7 +22,7 @@ extension LayoutFile {
     /// - Throws: ``LayoutError`` with ``LayoutCore/LayoutStatus/layoutUnavailable`` if the file cannot be mapped from here
     ///   (a server on another host, a range beyond the end): read and write still work;
     ///   ``LayoutCore/LayoutStatus/access``; ``LayoutCore/LayoutStatus/notSupported`` for content on a filesystem with
-    ///   blocks smaller than a page; ``LayoutCore/LayoutStatus/resource`` if address space or windows run out;
+    ///   blocks smaller than a page, and for ``OpenOptions/requiresDAX`` without persistent memory; ``LayoutCore/LayoutStatus/resource`` if address space or windows run out;
     ///   ``LayoutCore/LayoutStatus/delay`` if a change by others is in the way for too long.
     public func map(
         _ range: Range<UInt64>,
@@ -74,6 +74,9 @@ extension LayoutFile {
         )
         // Should it fail the region goes away, and its windows with it.
         try await region.prepare(windows: 0..<1, self.client.configuration.patience, attempt)
+        if self.requiresDAX, try await !self.capabilities().contains(.synchronous) {
+            throw LayoutError(LayoutFile.notOnPersistentMemory, attempt: attempt)
+        }
         return region
     }
 }

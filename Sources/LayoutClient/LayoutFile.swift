@@ -25,13 +25,15 @@ public final class LayoutFile: Sendable {
 
     let core: BoundFile
     let windows: WindowCache
+    let requiresDAX: Bool
     private let isClosed = Atomic(false)
 
-    init(client: LayoutClient, core: BoundFile, path: String, access: IOMode) {
+    init(client: LayoutClient, core: BoundFile, path: String, access: IOMode, requiresDAX: Bool) {
         self.client = client
         self.core = core
         self.path = path
         self.access = access
+        self.requiresDAX = requiresDAX
         self.windows = WindowCache(
             windowSize: client.configuration.ioWindowSize.roundedUp(to: 2 << 20),
             capacity: client.configuration.ioWindowsMax
@@ -105,6 +107,15 @@ public final class LayoutFile: Sendable {
 
     // MARK: Helpers
 
+    /// The answer to ``OpenOptions/requiresDAX``.
+    static var notOnPersistentMemory: Failure {
+        Failure(
+            .notSupported,
+            "it is not on persistent memory with MAP_SYNC, which was asked for: mount its filesystem with -o dax=always on a "
+                + "pmem device, or open it without requiresDAX"
+        )
+    }
+
     func checkOpen(_ attempt: @autoclosure () -> String) throws(LayoutError) {
         guard !self.isClosed.load(ordering: .acquiring) else {
             throw LayoutError(.closed, "cannot \(attempt()): the file was closed; open it anew")
@@ -151,7 +162,7 @@ extension FileCore {
     private func tellWhenReturned(until deadline: Instant, _ completion: @escaping (Result<Bool, Failure>) -> Void) {
         if self.client.link.isClosed { return completion(.failure(Failure(.closed, "the client was closed"))) }
         let isDraining = self.windows.values.contains { $0.isDraining }
-        if !isDraining, self.returnsInFlight == 0, self.reset == .none { return completion(.success(true)) }
+        if !isDraining, self.returnsInFlight == 0, !self.reset.isUnderWay { return completion(.success(true)) }
         guard Host.now < deadline else {
             return completion(.failure(Failure(.delay, "pins are still held, or the server has not answered")))
         }

@@ -96,9 +96,9 @@ extension MappedRegion {
     /// The pointer in it is good until the access ends.
     @safe
     @usableFromInline
-    struct Pins {
+    package struct Pins {
         /// The bytes that they keep.
-        @usableFromInline let bytes: UnsafeMutableRawBufferPointer
+        @usableFromInline package let bytes: UnsafeMutableRawBufferPointer
         /// How the only window was entered; `nil` for several.
         let admission: WindowGate.Admission?
         /// The only window, or the first of several.
@@ -107,8 +107,15 @@ extension MappedRegion {
         let words: [UInt32]?
     }
 
+    /// Begins an access on the calling thread, which has to end it; waits, blocking the thread, while the bytes are away.
+    ///
+    /// - Parameters:
+    ///   - part: Offsets into the region; `nil` for all of it.
+    ///   - access: Whether bytes are stored.
+    /// - Returns: The pins, for ``endAccess(_:)``.
+    /// - Throws: As of ``withUnsafeMutableBytes(_:_:)`` before its body.
     @usableFromInline
-    func beginAccess(_ part: Range<Int>?, _ access: IOMode) throws(LayoutError) -> Pins {
+    package func beginAccess(_ part: Range<Int>?, _ access: IOMode) throws(LayoutError) -> Pins {
         let part = part ?? 0..<self.count
         guard !part.isEmpty, part.lowerBound >= 0, part.upperBound <= self.count,
             access == .read || self.access == .readWrite, !self.isUnmapped.load(ordering: .acquiring)
@@ -143,14 +150,15 @@ extension MappedRegion {
 
     /// Ends an access; `false` if the lease ended before it did.
     @usableFromInline
-    func endAccess(_ pins: Pins) -> Bool {
+    package func endAccess(_ pins: Pins) -> Bool {
         if let admission = pins.admission { return self.gates[pins.first].end(admission) }
         guard let words = pins.words else { return true }
         return Window.endPins(Array(self.windows[pins.first..<pins.first + words.count]), words)
     }
 
+    /// The error for an access that ``endAccess(_:)`` does not vouch for.
     @usableFromInline
-    func accessWasDisturbed() -> LayoutError {
+    package func accessWasDisturbed() -> LayoutError {
         LayoutError(
             .expired,
             "cannot vouch for bytes of '\(self.file.path)': the lease ended during the access; what it read or stored may be "

@@ -12,4 +12,7 @@ public struct OpenOptions: OptionSet, Hashable, Sendable {
     public static var exclusive: OpenOptions { OpenOptions(rawValue: 2) }
     /// Removes all bytes of a file that exists: a mapping change, which waits for the holders of layouts.
     public static var truncate: OpenOptions { OpenOptions(rawValue: 4) }
+    /// Refuses a file that is not on persistent memory, instead of using the page cache; and to map it where the CPU alone
+    /// cannot make stores durable (`MAP_SYNC`).
+    public static var requiresDAX: OpenOptions { OpenOptions(rawValue: 8) }
 }

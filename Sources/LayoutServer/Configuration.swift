@@ -37,6 +37,8 @@ package struct ServerConfiguration: Sendable {
     package var trustsRemoteRoot = false
     /// Whether root and the server's own user may ask for layouts that changes cannot recall.
     package var allowsExclusive = false
+    /// Whether to refuse to serve an export whose new files are not on persistent memory.
+    package var requiresDAX = false
     /// Files that are kept open, beyond those with layouts.
     package var filesMax = 16384
     /// Extents that are remembered, of all files.

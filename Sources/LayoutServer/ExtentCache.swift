@@ -18,9 +18,9 @@ struct ExtentCache {
 
     /// Sorted, without overlaps; there may be gaps.
     private var entries: [Entry] = []
-    /// The file's size in bytes, and whether it is DAX, if anything is known.
+    /// The file's size in bytes, and whether stores to it are synchronous, if anything is known.
     private(set) var size: UInt64?
-    private(set) var isDAX = false
+    private(set) var isSynchronous = false
 
     var count: Int { self.entries.count }
 
@@ -30,10 +30,10 @@ struct ExtentCache {
     }
 
     /// Takes what was read of a range, in place of what was known of it.
-    mutating func insert(_ extents: [Extent], isStoreReady: Bool, size: UInt64, isDAX: Bool) {
+    mutating func insert(_ extents: [Extent], isStoreReady: Bool, size: UInt64, isSynchronous: Bool) {
         if self.size != size { self.removeAll() }
         self.size = size
-        self.isDAX = isDAX
+        self.isSynchronous = isSynchronous
         guard let first = extents.first, let last = extents.last else { return }
         guard self.entries.count + extents.count <= Self.limit else {
             self.entries = extents.prefix(Self.limit).map { Entry(extent: $0, isStoreReady: isStoreReady) }

@@ -24,7 +24,8 @@ struct LayoutResolution: Sendable {
         /// Sorted, without gaps, exactly over `range`.
         let extents: [Extent]
         let size: UInt64
-        let isDAX: Bool
+        /// Whether stores are durable once flushed from the CPU's caches.
+        let isSynchronous: Bool
         /// The new description, locked, and its lock's number.
         var description: HolderDescription?
     }
@@ -47,6 +48,9 @@ struct LayoutResolution: Sendable {
             let facts = try FileFacts(of: descriptor)
             try self.check(facts)
             let range = try self.clipped(to: facts.size)
+            if facts.isDAX, facts.used == 0, self.ioMode == .readWrite, facts.size >= PersistentMemory.hugePage {
+                PersistentMemory.preferHugePages(descriptor)
+            }
             let extents = try self.extents(of: range, descriptor)
             guard let last = extents.last, let granted = ByteRange(range.lowerBound, last.range.upperBound) else {
                 throw LinuxError(refusing: .serverFault, "the filesystem showed no extents of \(range); report this")
@@ -61,7 +65,7 @@ struct LayoutResolution: Sendable {
                 range: granted,
                 extents: extents,
                 size: facts.size,
-                isDAX: facts.isDAX,
+                isSynchronous: facts.isDAX && PersistentMemory.isSynchronous(descriptor),
                 description: nil
             )
             if let lock = self.lock {

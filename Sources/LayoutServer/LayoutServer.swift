@@ -107,7 +107,7 @@ package final class LayoutServer: Sendable {
             return try await Self.start(parts, journal, base)
         } catch {
             await base.stopPools()
-            await parts.guarding?.guardian.end(.handingOver)
+            if let guarding = parts.guarding { await guarding.guardian.end(guarding.endingOfFailedStart) }
             await journal.stop()
             throw error
         }
@@ -208,6 +208,13 @@ package final class LayoutServer: Sendable {
         let export = try ExportRoot(path: configuration.exportPath)
         try export.claim()
         let support = try MappingSupport(probing: export)
+        guard support.isSynchronous || !configuration.requiresDAX else {
+            throw LinuxError(
+                refusing: .notSupported,
+                "new files in '\(export.path)' are not on persistent memory with MAP_SYNC: mount the filesystem with "
+                    + "-o dax=always on a pmem device, or serve it without --dax required"
+            )
+        }
         let root = try FoundFile(try export.directory.place(), in: export)
         let bootID = try Host.bootID()
         let identity = StoreIdentity(of: root.identity)
@@ -225,7 +232,7 @@ package final class LayoutServer: Sendable {
                 hostBoot: bootID
             )
         } catch {
-            guarding?.guardian.stop(.handingOver)
+            if let guarding { guarding.guardian.stop(guarding.endingOfFailedStart) }
             store.close()
             throw error
         }

@@ -182,7 +182,7 @@ extension LayoutService {
             resolved.extents,
             isStoreReady: isStoreReady,
             size: resolved.size,
-            isDAX: resolved.isDAX
+            isSynchronous: resolved.isSynchronous
         )
         self.extentCount += entry.extents.count
         if self.extentCount > self.configuration.extentsMax { self.forgetExtents(of: entry) }

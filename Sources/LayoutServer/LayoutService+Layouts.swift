@@ -205,7 +205,7 @@ extension LayoutService {
             range: granted,
             extents: extents,
             size: size,
-            isDAX: entry.extents.isDAX,
+            isSynchronous: entry.extents.isSynchronous,
             description: nil
         )
     }
@@ -302,7 +302,7 @@ extension LayoutService {
                             returnOnClose: false,
                             device: self.device,
                             token: token,
-                            capabilities: self.capabilities(of: get.entry, isDAX: resolved.isDAX),
+                            capabilities: self.capabilities(of: get.entry, isSynchronous: resolved.isSynchronous),
                             fileSize: resolved.size,
                             epoch: grant.epoch,
                             shifts: shifts,
@@ -332,9 +332,9 @@ extension LayoutService {
         self.takeBack(get.call, grant, failure)
     }
 
-    private func capabilities(of entry: FileEntry, isDAX: Bool) -> LayoutCapabilities {
+    private func capabilities(of entry: FileEntry, isSynchronous: Bool) -> LayoutCapabilities {
         var capabilities = self.configuration.fence.capability.union(self.guardCapabilities(of: entry))
-        if isDAX { capabilities.insert(.synchronous) }
+        if isSynchronous { capabilities.insert(.synchronous) }
         return capabilities
     }
 }

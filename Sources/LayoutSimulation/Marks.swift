@@ -6,6 +6,9 @@ extension Simulation {
         case holderDiedUnderRecall, holderStoppedUnderRecall, connectionBrokeUnderRecall, fencedWhileDraining
         case ownDeadlinePassed, contentFollowed, contentRemoved, fenceFailed, ownChangeTookOwnLayouts
         case grantWaitedForChange, sizeChangedUnderTruncate, childKeptDescriptor, cooperativeTrustBroken
+        // Local programs.
+        case localWithdrawn, localOutcomeUnknown, localWaitedOverRestart, localRanOverRestart
+        case crashedBeforeLetThrough, crashedAfterLetThrough
         // Sessions and the network.
         case replyLostAndAskedAgain, firstCopyStillRunning, lateCopyOfAnsweredCall, recallSentAgain, descriptorLost
         case systemCallFailed, storeFailed
@@ -21,6 +24,7 @@ extension Simulation {
     package enum FaultClass: String, Hashable, Sendable, CaseIterable {
         case connectionBroken, connectionSilent, directionHeldUp, clientStopped, serverStopped, clientKilled
         case serverKilled, powerCut, storeLost, systemCallFailed, storeFailed, clockOff
+        case localProgramKilled
     }
 
     /// Faults planted in the shells around the production code, at least one per kind of trap: each must be found.
@@ -35,6 +39,8 @@ extension Simulation {
         case mapIgnoresRevoke
         /// The system call runs when the change is requested, not when it is permitted (T6).
         case changeSkipsPermission
+        /// A change is permitted twice.
+        case permissionRepeated
         /// The change is called finished when its system call begins (T1, T11).
         case barrierDroppedEarly
         /// A window counts as drained while an access is in flight.
@@ -76,15 +82,32 @@ extension Simulation {
         /// The shift log comes back without what was done last.
         case epochGuessed
 
+        /// A shift that is found done is answered without being put on stable storage.
+        case foundDoneNotSynced
+        /// A client whose renewals do not count any more, because of a recall, keeps what it holds as long as it is connected.
+        case suspendedForEver
+        /// A local program's call goes on before layouts are back.
+        case guardLetsGoEarly
+        /// The next life does not know of a call that was let through and still runs.
+        case runningCallForgotten
+        /// The shift log is not declared void before a local program moves bytes.
+        case gapNotWritten
+        /// A local program goes on before the reply to the change ahead of it is written.
+        case localOvertakesReply
+        /// A call of which nobody knows the outcome counts as failed.
+        case unknownTakenForFailed
+
         /// The situation that the fault is about.
         enum Need {
             case nothing, ownDeadlines, deaths, lostReplies, restarts, restartsTrusted, powerCuts, lostStore, liars
+            case restartsAndPowerCuts, overdueRecalls
         }
 
         var needs: Need {
             switch self {
-            case .fenceLies, .returnsBeforeRevoking, .mapIgnoresRevoke, .changeSkipsPermission, .barrierDroppedEarly,
-                .ignoresPins, .forgetsShifts, .keepsDescriptors, .recallLost:
+            case .fenceLies, .returnsBeforeRevoking, .mapIgnoresRevoke, .changeSkipsPermission, .permissionRepeated,
+                .barrierDroppedEarly, .ignoresPins, .forgetsShifts, .keepsDescriptors, .recallLost,
+                .guardLetsGoEarly, .unknownTakenForFailed:
                 .nothing
             case .ignoresOwnDeadline: .ownDeadlines
             case .fenceAssumed: .deaths
@@ -92,10 +115,13 @@ extension Simulation {
             case .resendsUnknown: .lostStore
             case .holdersForgotten, .secondRestartForgets, .grantBeforeWritten, .grantOvertakesWrite, .recordsReordered,
                 .replyBeforeWritten, .intentIgnored,
-                .revocationNotWritten, .epochGuessed:
+                .revocationNotWritten, .epochGuessed, .runningCallForgotten, .gapNotWritten,
+                .localOvertakesReply:
                 .restarts
             case .noGrace: .restartsTrusted
             case .sizeOnlyFingerprint: .powerCuts
+            case .foundDoneNotSynced: .restartsAndPowerCuts
+            case .suspendedForEver: .overdueRecalls
             case .reclaimsUnchecked: .liars
             }
         }

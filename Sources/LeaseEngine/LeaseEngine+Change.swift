@@ -135,7 +135,6 @@ extension LeaseEngine {
     func isBlocked(
         _ range: ByteRange,
         isGet: Bool,
-        isReclaim: Bool = false,
         on file: FileID,
         before index: Int?,
         of change: ChangeID? = nil
@@ -146,13 +145,26 @@ extension LeaseEngine {
             case .get:
                 if !isGet { return true }
             case .change(let other, _):
-                // The two parts of one clone do not wait for each other. And what ran when the earlier life ended broke
-                // no layout that is reclaimed: its holder would have returned it.
-                if other == change || (isReclaim && self.changes[other]?.isOfEarlierLife == true) { continue }
-                return true
+                // The two parts of one clone do not wait for each other.
+                if other != change { return true }
             }
         }
         return false
+    }
+
+    /// Whether an earlier change stands between a LAYOUTGET and its turn.
+    ///
+    /// A reclaim goes ahead of those that wait: what it covers is held, and they may wait for its return. What ran when the
+    /// earlier life ended broke no layout that is reclaimed: its holder would have returned it.
+    func isBlocked(_ request: LayoutRequest, before index: Int?) -> Bool {
+        guard request.isReclaim else {
+            return self.isBlocked(request.range, isGet: true, on: request.file, before: index)
+        }
+        guard let queue = self.files[request.file]?.queue else { return false }
+        return queue[..<(index ?? queue.endIndex)].contains { entry in
+            guard case .change(let id, _) = entry.kind, entry.range.overlaps(request.range) else { return false }
+            return self.changes[id].map { $0.isRunning && !$0.isOfEarlierLife } ?? false
+        }
     }
 
     private func place(of id: ChangeID, part: Int, on file: FileID) -> Int? {
@@ -295,8 +307,7 @@ extension LeaseEngine {
             let entry = queue[index]
             switch entry.kind {
             case .get(let call, let client, let request, .waiting):
-                let isReclaim = request.isReclaim
-                if self.isBlocked(entry.range, isGet: true, isReclaim: isReclaim, on: file, before: index) { break }
+                if self.isBlocked(request, before: index) { break }
                 if let refusal = self.refusalByRecall(request, of: client) {
                     self.removeGet(call, on: file)
                     actions.append(.refuse(call, refusal))

@@ -35,7 +35,9 @@ extension LeaseEngine {
         case .wait, .kill, .hook:
             self.startFence(recall.recall.holder, .enforce, at: now, &actions)
         case .cooperative:
-            self.expireIfTrusted(client, at: now, &actions)
+            // At its own turn, not here: who asks for the layouts is in the middle of counting what it waits for.
+            guard let state = self.clients[client] else { return }
+            self.deadlines.add(.lease(client), at: self.isExpired(state, at: now) ? now : state.leaseEnd)
         }
     }
 

@@ -69,9 +69,8 @@ extension LeaseEngine {
         for (place, entry) in state.queue.enumerated() {
             switch entry.kind {
             case .get(_, _, let request, .resolving):
-                let isReclaim = request.isReclaim
                 precondition(
-                    !self.isBlocked(entry.range, isGet: true, isReclaim: isReclaim, on: file, before: place),
+                    request.isReclaim || !self.isBlocked(request, before: place),
                     "extents of \(entry.range) are read while an earlier change is not finished"
                 )
             case .get:
@@ -84,8 +83,9 @@ extension LeaseEngine {
                     change.isOfEarlierLife || self.holdersInTheWay(of: part, change.request.requester).isEmpty,
                     "\(id) runs while layouts of \(part.affected) are held"
                 )
-                for other in state.queue where other.range.overlaps(part.affected) && !change.isOfEarlierLife {
-                    guard case .get(_, _, _, .resolving) = other.kind else { continue }
+                for other in state.queue where other.range.overlaps(part.affected) {
+                    // A reclaim is refused when its extents are there and the range is held no more.
+                    guard case .get(_, _, let request, .resolving) = other.kind, !request.isReclaim else { continue }
                     preconditionFailure("\(id) runs while extents of \(other.range) are read")
                 }
             }

@@ -17,13 +17,7 @@ extension LeaseEngine {
             return
         }
         let place = self.placeInGrace(on: request.file)
-        let isBlocked = self.isBlocked(
-            request.range,
-            isGet: true,
-            isReclaim: request.isReclaim,
-            on: request.file,
-            before: place
-        )
+        let isBlocked = self.isBlocked(request, before: place)
         if isBlocked {
             guard request.patience > .zero else {
                 let detail = "a mapping change is under way on \(request.range): ask again, or with patience"
@@ -70,7 +64,8 @@ extension LeaseEngine {
         case .success(let range):
             precondition(request.range.contains(range), "granted \(range), asked for \(request.range)")
             // The client may have gone, or fallen under a fence, while the extents were read.
-            if let refusal = self.clientRefusal(client) ?? self.refusalByReclaim(request, range, of: client) {
+            let refusal = self.clientRefusal(client, isReclaim: request.isReclaim)
+            if let refusal = refusal ?? self.refusalByReclaim(request, range, of: client) {
                 actions.append(.refuse(call, refusal))
             } else {
                 self.grant(call, client, request, range, at: now, &actions)
@@ -81,7 +76,7 @@ extension LeaseEngine {
 
     // MARK: Checks
 
-    private func clientRefusal(_ client: ClientID) -> Refusal? {
+    private func clientRefusal(_ client: ClientID, isReclaim: Bool) -> Refusal? {
         guard let state = self.clients[client], !state.isLost else {
             return Refusal(.staleClientID, "the client is not known: create a session first")
         }
@@ -91,14 +86,14 @@ extension LeaseEngine {
                 "no back channel, so that a recall could not reach the client: bind a connection first"
             )
         }
-        guard state.overdueRecalls == 0 else {
+        guard state.overdueRecalls == 0 || isReclaim else {
             return Refusal(.delay, "a recall is past its deadline: return the recalled layouts first")
         }
         return nil
     }
 
     private func refusal(of request: LayoutRequest, from client: ClientID) -> Refusal? {
-        if let refusal = self.clientRefusal(client) { return refusal }
+        if let refusal = self.clientRefusal(client, isReclaim: request.isReclaim) { return refusal }
         guard let state = self.clients[client] else { return nil }
         if let refusal = self.refusalByReclaim(request, request.range, of: client) { return refusal }
         // It takes no more than is held already, under a stateid that was checked.
@@ -158,9 +153,12 @@ extension LeaseEngine {
     /// Why a range cannot be granted that the caller itself has been asked to give back, or `nil` if it has not.
     ///
     /// The change behind the recall may be given up: the return is still to come, and would take the new grant with it
-    /// (RFC 8881 §18.43.3).
+    /// (RFC 8881 §18.43.3). A reclaim is granted all the same: what it covers is held, and what was not reclaimed cannot be
+    /// returned.
     func refusalByRecall(_ request: LayoutRequest, of client: ClientID) -> Refusal? {
-        guard let holder = self.clients[client]?.holders[request.file], let state = self.holders[holder] else {
+        guard !request.isReclaim, let holder = self.clients[client]?.holders[request.file],
+            let state = self.holders[holder]
+        else {
             return nil
         }
         for id in state.recalls {

@@ -9,6 +9,8 @@ struct MappingProbe {
     var shiftAlignment: UInt64
     /// The largest size of a file in bytes.
     var sizeMax: UInt64
+    /// Whether new files are on persistent memory, and stores to them durable once flushed from the CPU's caches.
+    var isSynchronous: Bool
 
     /// The largest allocation unit that is tried: ext4's bigalloc clusters may have up to 256 MiB (`mkfs.ext4(8)`, `-C`).
     private static var alignmentMax: UInt64 { 256 << 20 }
@@ -24,6 +26,7 @@ struct MappingProbe {
         let other = try Self.temporaryFile(in: root)
         let number = file.number
         self.sizeMax = Self.sizeMax(of: file)
+        self.isSynchronous = try FileFacts(of: file).isDAX && PersistentMemory.isSynchronous(file)
         // Whatever else goes wrong here (no space, a quota) does not say that the operation is missing.
         func works(_ body: () -> Int64) -> Bool {
             let result = uninterrupted(body)

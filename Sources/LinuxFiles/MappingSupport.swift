@@ -43,6 +43,8 @@ package struct MappingSupport: Hashable, Sendable {
     package let sizeMax: UInt64
     /// Whether the operations were tried out; if not, they are those that the kind of filesystem is known to have.
     package let isProbed: Bool
+    /// Whether new files in the exported directory are on persistent memory (DAX), and take `MAP_SYNC`.
+    package let isSynchronous: Bool
 
     /// Tries out what files of an export can do, on files without a name.
     ///
@@ -64,6 +66,7 @@ package struct MappingSupport: Hashable, Sendable {
         self.shiftAlignment = probe?.shiftAlignment ?? root.fileSystem.blockSize
         self.sizeMax = probe?.sizeMax ?? UInt64(Int64.max)
         self.isProbed = probe != nil
+        self.isSynchronous = probe?.isSynchronous ?? false
     }
 
     /// Makes a value from its parts, for tests of what depends on it.
@@ -72,13 +75,15 @@ package struct MappingSupport: Hashable, Sendable {
         operations: Operations,
         shiftAlignment: UInt64,
         sizeMax: UInt64,
-        isProbed: Bool
+        isProbed: Bool,
+        isSynchronous: Bool = false
     ) {
         self.fileSystem = fileSystem
         self.operations = operations
         self.shiftAlignment = shiftAlignment
         self.sizeMax = sizeMax
         self.isProbed = isProbed
+        self.isSynchronous = isSynchronous
     }
 }
 

@@ -28,6 +28,8 @@ extension Window {
                 try self.beginMapping(&phase)
                 return self.generation
             }
+            // While nobody can flush: the window is revoked, and whoever began earlier finds another generation.
+            self.isSynchronous.store(synchronous, ordering: .relaxed)
             for run in runs {
                 try self.map(run, synchronous: synchronous)
             }

@@ -25,6 +25,8 @@ package final class Window: Sendable {
     let address: UInt
     /// Whether the kernel must not merge its mappings with those of the window that follows or precedes it directly.
     let isSetApart: Bool
+    /// Whether what is mapped is on persistent memory, with `MAP_SYNC`.
+    let isSynchronous = Atomic(false)
     private let reservation: UInt
     private let reserved: Int
 

@@ -5,7 +5,8 @@ import Synchronization
 /// The handlers and tables that all windows of the process share.
 ///
 /// There is one, made at first use and never undone. It installs handlers for `SIGSEGV` and `SIGBUS` that pass on what
-/// is not theirs to the handlers installed before; handlers installed later must do the same.
+/// is not theirs to the handlers installed before, and to those installed later once a window has been revoked since;
+/// until then those must do the same.
 ///
 /// Somebody has to serve the windows: a thread of its own that calls ``waitForWants(_:timeout:)`` and grants what is
 /// wanted. It must touch no window and take no lock that application code can hold at a touch, also not the one of
@@ -37,8 +38,9 @@ package final class WindowRuntime: Sendable {
 
     /// Whether both signal handlers are still the runtime's.
     ///
-    /// If not, somebody has installed a handler since. Unless that one passes on what it does not know, the next touch
-    /// of a revoked window ends the process. Any thread may ask; it costs two system calls.
+    /// If not, somebody has installed a handler since. It is put behind the runtime's when the next window is made or
+    /// revoked; until then it gets the faults of windows that are revoked already, and has to pass on what it does not
+    /// know. Any thread may ask; it costs two system calls.
     package var handlersAreInstalled: Bool { mw_handlers_are_installed() }
 
     /// Everything counted so far.

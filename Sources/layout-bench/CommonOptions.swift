@@ -7,7 +7,7 @@ struct CommonOptions: ParsableArguments, Sendable {
     var rounds = 21
 
     @Option(help: "CPUs: 'same' puts what measures and the servers on one, 'apart' on two, 'free' on any.")
-    var pin = Placement.same
+    var pin: Placement?
 
     @Option(help: ArgumentHelp("Where files and sockets are made (default: $TMPDIR or /tmp).", valueName: "dir"))
     var directory: String?
@@ -24,6 +24,9 @@ struct CommonOptions: ParsableArguments, Sendable {
     func validate() throws {
         guard (1...10_000).contains(self.rounds) else { throw ValidationError("--rounds takes 1 to 10000") }
     }
+
+    /// Where processes run, if nothing else was asked for.
+    func placement(_ usual: Placement = .same) -> Placement { self.pin ?? usual }
 
     func temporaryDirectory() throws -> TemporaryDirectory {
         let parent = unsafe self.directory ?? getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"

@@ -18,8 +18,8 @@ struct EngineThroughput: Sendable {
                 "\(self.options.rounds) interleaved rounds of \(Self.turns) samples of 1 to 2 ms each, one thread, no I/O"
         )
         report.load.append(Report.loadAverage)
-        try self.options.pin.placeCaller()
-        defer { self.options.pin.release() }
+        try self.options.placement().placeCaller()
+        defer { self.options.placement().release() }
         try self.measureGrants(&report)
         try self.measureChanges(&report)
         try self.measureGrowth(&report)
@@ -71,7 +71,7 @@ struct EngineThroughput: Sendable {
         let measured = try Interleaved.run(
             counts.map { count in
                 var world = EngineWorld(clients: count)
-                return Self.series("punch with \(Self.grouped(count)) holders, per holder", divisor: count) { _ in
+                return Self.series("punch with \(Text.grouped(count)) holders, per holder", divisor: count) { _ in
                     for client in 1...count { world.get(ClientID(UInt64(client)), FileID(1), EngineWorld.block(0)) }
                     world.punch(FileID(1), EngineWorld.block(0))
                 }
@@ -93,7 +93,7 @@ struct EngineThroughput: Sendable {
             let grants = try Interleaved.run(
                 counts.map { count in
                     var world = Self.crowdedFile(count, isOneClient: isOneClient)
-                    return Self.series("grant+return beside \(Self.grouped(count)) layouts \(whose)") { index in
+                    return Self.series("grant+return beside \(Text.grouped(count)) layouts \(whose)") { index in
                         // The clients' own are on even blocks; the newcomer's are between them.
                         let place = index &* 7919 % count
                         Self.grantAndReturn(&world, FileID(1), ClientID(UInt64(count) + 1), block: place * 2 + 1)
@@ -154,11 +154,5 @@ struct EngineThroughput: Sendable {
         while time(batch) < Self.nanoseconds, batch < 1 << 24 { batch *= 2 }
         let count = batch
         return Series(name: name) { [time(count) / Double(count) / Double(divisor)] }
-    }
-
-    private static func grouped(_ number: Int) -> String {
-        let digits = String(number)
-        guard digits.count > 3 else { return digits }
-        return digits.dropLast(3) + "," + digits.suffix(3)
     }
 }

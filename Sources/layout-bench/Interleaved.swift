@@ -6,6 +6,12 @@ struct Series {
     let measure: () throws -> [Double]
 }
 
+/// One thing that is measured, and needs to wait for others meanwhile.
+struct AsyncSeries {
+    let name: String
+    let measure: () async throws -> [Double]
+}
+
 /// What was measured of one series: the values of each round.
 struct Measurement: Hashable, Sendable {
     let name: String
@@ -21,36 +27,50 @@ struct Measurement: Hashable, Sendable {
 }
 
 /// Runs series side by side, so that what changes over time (frequency, other programs) is the same for all of them.
+///
+/// They are measured in rounds of several turns. Each turn begins with another series, and the direction changes, so that
+/// none profits more than others from what the one before it has left in the caches. With a multiple of the number of
+/// series as turns that holds for each round.
 enum Interleaved {
-    /// Measures series in rounds of several turns.
+    /// Measures series, each in every turn of every round; `warmUps` rounds come first, and are forgotten.
     ///
-    /// Each turn begins with another series, and the direction changes, so that none profits more than others from what
-    /// the one before it has left in the caches. With a multiple of the number of series as `turns` that holds for each
-    /// round.
-    /// - Parameters:
-    ///   - series: What is measured.
-    ///   - rounds: How many rounds are kept.
-    ///   - warmUps: How many come first, and are forgotten.
-    ///   - turns: How often each series is measured in a round.
     /// - Returns: In the order of the series, the values of each round.
     /// - Throws: What a series throws.
     static func run(_ series: [Series], rounds: Int, warmUps: Int, turns: Int) throws -> [Measurement] {
         var measurements = series.map { Measurement(name: $0.name) }
         for round in 0..<warmUps + rounds {
             var values = series.map { _ in [Double]() }
-            for turn in 0..<turns {
-                for index in Self.order(of: series.count, turn: round * turns + turn) {
-                    values[index] += try series[index].measure()
-                }
+            for index in Self.order(of: series.count, round: round, turns: turns) {
+                values[index] += try series[index].measure()
             }
-            guard round >= warmUps else { continue }
-            for index in series.indices { measurements[index].rounds.append(values[index]) }
+            if round >= warmUps { Self.add(values, to: &measurements) }
         }
         return measurements
     }
 
-    private static func order(of count: Int, turn: Int) -> [Int] {
-        let isForward = (turn / count).isMultiple(of: 2)
-        return (0..<count).map { (turn + (isForward ? $0 : count - $0)) % count }
+    /// Likewise, of series that wait.
+    static func run(_ series: [AsyncSeries], rounds: Int, warmUps: Int, turns: Int) async throws -> [Measurement] {
+        var measurements = series.map { Measurement(name: $0.name) }
+        for round in 0..<warmUps + rounds {
+            var values = series.map { _ in [Double]() }
+            for index in Self.order(of: series.count, round: round, turns: turns) {
+                values[index] += try await series[index].measure()
+            }
+            if round >= warmUps { Self.add(values, to: &measurements) }
+        }
+        return measurements
+    }
+
+    private static func add(_ values: [[Double]], to measurements: inout [Measurement]) {
+        for index in values.indices { measurements[index].rounds.append(values[index]) }
+    }
+
+    /// Which series come one after the other in a round.
+    private static func order(of count: Int, round: Int, turns: Int) -> [Int] {
+        (0..<turns).flatMap { turn in
+            let turn = round * turns + turn
+            let isForward = (turn / count).isMultiple(of: 2)
+            return (0..<count).map { (turn + (isForward ? $0 : count - $0)) % count }
+        }
     }
 }

@@ -8,8 +8,32 @@ struct Figure: Hashable, Sendable {
     let rounds: [Double]
     /// The 99th percentile of all values, where single operations were timed.
     var p99: Double?
+    /// What the project wants it to be at most.
+    var goal: Double?
 
     var summary: Summary { Summary(self.rounds) }
+    var verdict: Verdict? { self.goal.map { Verdict(self.summary, goal: $0) } }
+}
+
+/// Whether a goal is met.
+struct Verdict: Hashable, Sendable {
+    let goal: Double
+    /// Whether the median is within the goal.
+    let isMet: Bool
+    /// Whether the middle half of the rounds is on both sides of the goal: then this run does not decide it.
+    let isUnclear: Bool
+
+    init(_ summary: Summary, goal: Double) {
+        self.goal = goal
+        self.isMet = summary.median <= goal
+        self.isUnclear = summary.quartiles.contains(goal)
+    }
+
+    /// For people.
+    var text: String {
+        let verdict = (self.isMet ? "met" : "MISSED") + (self.isUnclear ? ", but unclear" : "")
+        return "at most \(Text.number(self.goal, digits: 2)): \(verdict)"
+    }
 }
 
 /// A quantity divided by the floor that was measured with it.
@@ -20,10 +44,7 @@ struct Ratio: Hashable, Sendable {
     var goal: Double?
 
     var summary: Summary { Summary(self.rounds) }
-    /// Whether the median is within the goal; `nil` without one.
-    var isMet: Bool? { self.goal.map { self.summary.median <= $0 } }
-    /// Whether the middle half of the rounds is on both sides of the goal: then this run does not decide it.
-    var isUnclear: Bool { self.goal.map { self.summary.quartiles.contains($0) } ?? false }
+    var verdict: Verdict? { self.goal.map { Verdict(self.summary, goal: $0) } }
 }
 
 /// What one benchmark has found.
@@ -38,7 +59,9 @@ struct Report: Hashable, Sendable {
     /// The load averages over the last minute, before and after.
     var load: [Double] = []
 
-    var missesGoal: Bool { self.ratios.contains { $0.isMet == false } }
+    var missesGoal: Bool {
+        self.ratios.contains { $0.verdict?.isMet == false } || self.figures.contains { $0.verdict?.isMet == false }
+    }
 
     /// How many processes wanted to run over the last minute.
     static var loadAverage: Double {
@@ -58,12 +81,13 @@ extension Report: CustomStringConvertible {
         if !self.figures.isEmpty {
             lines.append("")
             lines += Text.table(
-                ["", "median", "min..max of rounds", "p99", "unit"],
+                ["", "median", "min..max of rounds", "p99", "unit", "goal"],
                 self.figures.map { figure in
                     let summary = figure.summary
                     return [
                         figure.name, Text.number(summary.median), Text.spread(summary),
                         figure.p99.map { Text.number($0) } ?? "", figure.unit,
+                        figure.verdict?.text ?? "",
                     ]
                 }
             )
@@ -74,20 +98,15 @@ extension Report: CustomStringConvertible {
                 ["ratio", "median", "min..max of rounds", "goal"],
                 self.ratios.map { ratio in
                     let summary = ratio.summary
-                    return [ratio.name, Text.ratio(summary.median), Text.spread(summary, Text.ratio), ratio.goalText]
+                    return [
+                        ratio.name, Text.ratio(summary.median), Text.spread(summary, Text.ratio),
+                        ratio.verdict?.text ?? "",
+                    ]
                 }
             )
         }
         if !self.notes.isEmpty { lines += [""] + self.notes }
         return lines.joined(separator: "\n")
-    }
-}
-
-extension Ratio {
-    fileprivate var goalText: String {
-        guard let goal, let isMet else { return "" }
-        let verdict = (isMet ? "met" : "MISSED") + (self.isUnclear ? ", but unclear" : "")
-        return "at most \(Text.number(goal, digits: 2)): \(verdict)"
     }
 }
 
@@ -106,24 +125,37 @@ extension Report {
 
 extension Figure {
     fileprivate var json: JSON {
-        .object([
-            ("name", .string(self.name)), ("unit", .string(self.unit)), ("median", .number(self.summary.median)),
-            ("min", .number(self.summary.least)), ("max", .number(self.summary.greatest)),
-            ("p99", self.p99.map { .number($0) } ?? .null), ("rounds", .array(self.rounds.map { .number($0) })),
-        ])
+        let p99 = self.p99.map { JSON.number($0) } ?? .null
+        return .object(
+            [("name", .string(self.name)), ("unit", .string(self.unit)), ("p99", p99)] + self.summary.json
+                + Verdict.json(self.verdict) + [("rounds", .array(self.rounds.map { .number($0) }))]
+        )
     }
 }
 
 extension Ratio {
     fileprivate var json: JSON {
-        .object([
-            ("name", .string(self.name)), ("median", .number(self.summary.median)),
-            ("min", .number(self.summary.least)), ("max", .number(self.summary.greatest)),
-            ("quartile_1", .number(self.summary.quartiles.lowerBound)),
-            ("quartile_3", .number(self.summary.quartiles.upperBound)),
-            ("goal_max", self.goal.map { .number($0) } ?? .null), ("met", self.isMet.map { .bool($0) } ?? .null),
-            ("unclear", .bool(self.isUnclear)),
-            ("rounds", .array(self.rounds.map { .number($0) })),
-        ])
+        .object(
+            [("name", .string(self.name))] + self.summary.json + Verdict.json(self.verdict)
+                + [("rounds", .array(self.rounds.map { .number($0) }))]
+        )
+    }
+}
+
+extension Summary {
+    fileprivate var json: [(String, JSON)] {
+        [
+            ("median", .number(self.median)), ("min", .number(self.least)), ("max", .number(self.greatest)),
+            ("quartile_1", .number(self.quartiles.lowerBound)), ("quartile_3", .number(self.quartiles.upperBound)),
+        ]
+    }
+}
+
+extension Verdict {
+    fileprivate static func json(_ verdict: Verdict?) -> [(String, JSON)] {
+        [
+            ("goal_max", verdict.map { .number($0.goal) } ?? .null),
+            ("met", verdict.map { .bool($0.isMet) } ?? .null), ("unclear", .bool(verdict?.isUnclear ?? false)),
+        ]
     }
 }

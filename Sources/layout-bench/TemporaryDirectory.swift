@@ -31,22 +31,36 @@ final class TemporaryDirectory: Sendable {
         return path
     }
 
-    /// Makes a file of `size` written bytes, on storage, at `path`.
-    static func makeFile(_ path: String, size: Int) throws {
+    /// Makes a file of `size` bytes of which none is allocated, at `path`.
+    static func makeSparseFile(_ path: String, size: Int) throws {
+        try self.makeFile(path) { ftruncate($0, off_t(size)) == 0 }
+    }
+
+    /// Makes a file of `size` bytes that are allocated and not written, at `path`.
+    static func makeAllocatedFile(_ path: String, size: Int) throws {
+        try self.makeFile(path) { bench_change($0, BENCH_ALLOCATE, 0, UInt64(size)) == 0 && fsync($0) == 0 }
+    }
+
+    private static func makeFile(_ path: String, _ fill: (CInt) -> Bool) throws {
         let file = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard file >= 0 else {
             throw BenchError("make the file '\(path)'", errno: errno, "name another place with --directory")
         }
         defer { close(file) }
+        guard fill(file) else { throw BenchError("fill '\(path)'", errno: errno, "make room, or use --directory") }
+    }
+
+    /// Makes a file of `size` written bytes, on storage, at `path`.
+    static func makeFile(_ path: String, size: Int) throws {
         let block = [UInt8](repeating: 0x5a, count: 1 << 20)
-        var left = size
-        while left > 0 {
-            let written = unsafe write(file, block, min(left, block.count))
-            guard written > 0 else {
-                throw BenchError("write \(size) bytes to '\(path)'", errno: errno, "make room, or use --directory")
+        try self.makeFile(path) { file in
+            var left = size
+            while left > 0 {
+                let written = unsafe write(file, block, min(left, block.count))
+                guard written > 0 else { return false }
+                left -= written
             }
-            left -= written
+            return fsync(file) == 0
         }
-        guard fsync(file) == 0 else { throw BenchError("fsync '\(path)'", errno: errno, "use --directory") }
     }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Numbers and tables for people.
 enum Text {
     /// A number with as many decimals as its size deserves, or a given number of them.
@@ -19,6 +21,38 @@ enum Text {
     /// The least and greatest: `1.20..1.45`.
     static func spread(_ summary: Summary, _ format: (Double) -> String = { Text.number($0) }) -> String {
         "\(format(summary.least))..\(format(summary.greatest))"
+    }
+
+    /// A whole number with commas between groups of three digits.
+    static func grouped(_ number: Int) -> String {
+        let digits = Array(String(number))
+        return digits.indices.reduce(into: "") { text, index in
+            if index > 0, (digits.count - index).isMultiple(of: 3) { text += "," }
+            text.append(digits[index])
+        }
+    }
+
+    /// The lines of a small file.
+    ///
+    /// - Throws: ``BenchError`` if it cannot be read.
+    static func lines(ofFile path: String) throws -> [Substring] {
+        try self.contents(ofFile: path).split(separator: "\n")
+    }
+
+    /// All of a file.
+    ///
+    /// - Throws: ``BenchError`` if it cannot be read.
+    static func contents(ofFile path: String) throws -> String {
+        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw BenchError("open '\(path)'", errno: errno, "check the name and its permissions") }
+        defer { close(file) }
+        var (bytes, buffer) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
+        while true {
+            let count = unsafe read(file, &buffer, buffer.count)
+            guard count >= 0 else { throw BenchError("read '\(path)'", errno: errno, "check that it is a file") }
+            guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+            bytes += buffer.prefix(count)
+        }
     }
 
     /// Rows in columns: the first to the left, the last as it is, the others to the right.

@@ -30,6 +30,9 @@ struct LayoutSim: ParsableCommand {
     @Option(help: "Plant this fault.")
     var plant: String?
 
+    @Flag(help: "Make worlds as the fault of --plant needs them, and do not plant it: nothing may be noticed.")
+    var control = false
+
     @Flag(help: "Also plant each known fault, and fail unless it is noticed.")
     var faults = false
 
@@ -44,6 +47,7 @@ struct LayoutSim: ParsableCommand {
             let names = Simulation.Fault.allCases.map(\.rawValue).joined(separator: ", ")
             throw ValidationError("no fault is called '\(plant)': use one of \(names)")
         }
+        guard self.plant != nil || !self.control else { throw ValidationError("--control needs a fault: add --plant") }
     }
 
     func run() throws {
@@ -63,6 +67,7 @@ struct LayoutSim: ParsableCommand {
         var options = Simulation.Options(seed: seed)
         options.duration = .milliseconds(Int64(self.hours * 3_600_000))
         options.fault = self.plant.flatMap(Simulation.Fault.init(rawValue:))
+        options.isControl = self.control
         options.isTraced = isTraced
         return options
     }
@@ -73,7 +78,7 @@ struct LayoutSim: ParsableCommand {
         sum.add(report)
         guard let violation = report.violations.first else { return }
         print("seed \(seed): \(violation)")
-        let plant = self.plant.map { " --plant \($0)" } ?? ""
+        let plant = (self.plant.map { " --plant \($0)" } ?? "") + (self.control ? " --control" : "")
         print("  to see it again: layout-sim --replay \(seed) --hours \(self.hours)\(plant)")
     }
 

@@ -54,7 +54,7 @@ private struct DoctorReport {
             else: "no file could be made: known from the kind"
         )
         try self.addOperations(support)
-        try self.addHost(export, support)
+        self.addHost(export, support)
         try self.addState(state, export)
     }
 
@@ -94,7 +94,7 @@ private struct DoctorReport {
         )
     }
 
-    private mutating func addHost(_ export: ExportRoot, _ support: MappingSupport) throws(LinuxError) {
+    private mutating func addHost(_ export: ExportRoot, _ support: MappingSupport) {
         let page = UInt64(clamping: sysconf(CInt(_SC_PAGESIZE)))
         self.add(
             "block size",
@@ -102,12 +102,11 @@ private struct DoctorReport {
             "a page or more: content windows can follow inserts",
             else: "smaller than a page of \(page) bytes: only offset windows"
         )
-        let facts = try FileFacts(of: export.directory)
         self.add(
             "DAX",
-            facts.isDAX,
-            "files are on persistent memory",
-            else: "not on persistent memory here: loads and stores go to the page cache"
+            support.isSynchronous,
+            "new files are on persistent memory, and stores to them durable once flushed from the CPU",
+            else: "loads and stores go to the page cache; for persistent memory mount XFS or ext4 with -o dax=always"
         )
         self.add(
             "root",

@@ -74,6 +74,12 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Let root and this server's user ask for layouts that changes cannot recall.")
     var allowExclusive = false
 
+    @Option(
+        help:
+            "Persistent memory: used where the export is on it, or required, so that the server does not start without."
+    )
+    var dax = DAXArgument.auto
+
     @Option(help: "What is logged to standard error; 'info' shows grants, recalls, returns and changes.")
     var logLevel = LevelArgument(.notice)
 
@@ -134,6 +140,7 @@ struct Serve: AsyncParsableCommand {
         if let socketMode = self.socketMode { configuration.socketMode = socketMode.mode }
         configuration.trustsRemoteRoot = self.noRootSquash
         configuration.allowsExclusive = self.allowExclusive
+        configuration.requiresDAX = self.dax == .required
         configuration.guarding = self.guarding.settings(self.state)
         configuration.logger = logger
         let (state, isNew) = (self.state, self.newState)

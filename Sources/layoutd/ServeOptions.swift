@@ -61,6 +61,14 @@ struct ModeArgument: ExpressibleByArgument, Sendable {
     var defaultValueDescription: String { "0" + String(self.mode, radix: 8) }
 }
 
+/// `--dax`.
+enum DAXArgument: String, ExpressibleByArgument, CaseIterable {
+    /// Used where it is there.
+    case auto
+    /// The server does not start without.
+    case required
+}
+
 /// `--log-level`.
 struct LevelArgument: ExpressibleByArgument, Sendable {
     let level: Logger.Level
@@ -88,6 +96,7 @@ enum Environment {
         ("LAYOUTD_FENCE", "--fence"), ("LAYOUTD_GUARD", "--guard"), ("LAYOUTD_LOCAL_PATIENCE", "--local-patience"),
         ("LAYOUTD_THREADS", "--threads"),
         ("LAYOUTD_MAX_CONNECTIONS", "--max-connections"), ("LAYOUTD_SOCKET_MODE", "--socket-mode"),
+        ("LAYOUTD_DAX", "--dax"),
         ("LAYOUTD_LOG_LEVEL", "--log-level"), ("LAYOUTD_LOG_FORMAT", "--log-format"),
     ]
 

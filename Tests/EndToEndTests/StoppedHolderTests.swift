@@ -63,6 +63,33 @@ import Testing
         #expect(content.misplaced == 0)
     }
 
+    @Test(
+        "C16: wait: while a stopped or cut off holder can still store, its blocks go to no other file",
+        arguments: worlds
+    )
+    func freedBlocks(on fileSystem: TestFileSystem, _ trouble: Trouble) throws {
+        let held = try HeldFile(on: fileSystem, fence: "wait")
+        defer { held.end() }
+        trouble.begins(held)
+        func punch(_ patience: Duration) throws {
+            _ = try held.changer.change(.punchHole, held.handle, 0, held.file.size, patience: patience)
+        }
+        let refusal = #expect(throws: Failure.self) { try punch(.seconds(1)) }
+        #expect(refusal?.status == .delay)
+        // New files, while the holder stores on, or does so as soon as it wakes up.
+        let victims = try (0..<16).map { try StampedFile(held.server.directory.file("victim\($0)"), pages: 32) }
+        try trouble.ends(held)
+        try held.waitForStores(of: 0..<1)
+        #expect(try held.file.content().names == HeldFile.before)
+        for victim in victims { #expect(try victim.content().stamps == 0 && victim.content().misplaced == 0) }
+        // Once it is gone, they can have them.
+        held.storing.end()
+        try punch(.seconds(20))
+        #expect(try held.file.content().names.allSatisfy { $0 == 0 })
+        #expect(try held.file.content().misplaced == 0)
+        for victim in victims { #expect(try victim.content().stamps == 0 && victim.content().misplaced == 0) }
+    }
+
     @Test("C16: kill: a stopped or cut off holder is killed, and never stores again", arguments: worlds)
     func kill(on fileSystem: TestFileSystem, _ trouble: Trouble) throws {
         let held = try HeldFile(on: fileSystem, fence: "kill")

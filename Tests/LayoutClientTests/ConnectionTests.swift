@@ -1,7 +1,6 @@
 import Glibc
 import LayoutClient
 import LayoutServer
-import Logging
 import TestSupport
 import Testing
 
@@ -99,32 +98,23 @@ struct ConnectionTests {
 
     @Test("a restarted server gets a new session; windows are closed first and come back")
     func restart() async throws {
-        let directory = try TestFileSystem.plain.makeDirectory()
-        let sockets = try TestDirectory()
-        var configuration = ServerConfiguration(
-            exportPath: directory.path,
-            addresses: [.unix(path: sockets.file("l.sock"))]
-        )
-        configuration.shutdownPatience = .milliseconds(50)
-        configuration.logger.logLevel = .critical
-        let first = try await LayoutServer.start(configuration)
-        var world = World(server: first, directory: directory, socket: sockets.file("l.sock"))
+        let lives = try await ServerLives()
+        let world = lives.world
         try world.makeFile("a", blocks: 16)
         let client = try await world.connect()
         let file = try await client.open("a", .readWrite)
         let region = try await file.map(0..<65536, .readWrite)
         let content = try await file.map(4096..<8192, .readWrite, following: .content)
         try await onThread { unsafe region.bytes[4096] = 33 }
-        await first.stop()
-        let second = try await LayoutServer.start(configuration)
-        world = World(server: second, directory: directory, socket: sockets.file("l.sock"))
+        await lives.end()
+        try await lives.begin()
         #expect(try await onThread { unsafe region.bytes[4096] } == 33)
         try await eventually("a new session") { client.statistics.sessionsLost == 1 }
         // What was where in the server's earlier life is not known any more.
         let code = await #expect(throws: LayoutError.self) { try await content.prepare() }?.code
         #expect(code == .outcomeUnknown)
         await client.close()
-        await second.stop()
+        await lives.end()
     }
 
     @Test("a server out of reach for too long: calls fail, and touches raise SIGBUS")

@@ -1,7 +1,6 @@
 import Glibc
 import LayoutClient
 import LayoutServer
-import Logging
 import TestSupport
 import Testing
 
@@ -61,16 +60,8 @@ struct LossTests {
 
     @Test("a change whose server dies has an unknown outcome, and is not repeated")
     func unknownOutcome() async throws {
-        let directory = try TestFileSystem.plain.makeDirectory()
-        let sockets = try TestDirectory()
-        var configuration = ServerConfiguration(
-            exportPath: directory.path,
-            addresses: [.unix(path: sockets.file("l.sock"))]
-        )
-        configuration.shutdownPatience = .milliseconds(10)
-        configuration.logger.logLevel = .critical
-        let first = try await LayoutServer.start(configuration)
-        let world = World(server: first, directory: directory, socket: sockets.file("l.sock"))
+        let lives = try await ServerLives()
+        let world = lives.world
         try world.makeFile("a", blocks: 4)
         let proxy = try Proxy(world.socket)
         let client = try await world.connect(to: proxy.url)
@@ -78,14 +69,14 @@ struct LossTests {
         proxy.setLosesReplies(true)
         let change = Task { try await file.insertRange(at: 0, length: 4096) }
         try await eventually("it is done") { try world.bytes(of: "a").count == 5 * 4096 }
-        await first.stop()
-        let second = try await LayoutServer.start(configuration)
+        await lives.end()
+        try await lives.begin()
         proxy.setLosesReplies(false)
         let error = await #expect(throws: LayoutError.self) { try await change.value }
         #expect(error?.code == .outcomeUnknown)
         #expect(try await file.size == 5 * 4096)
         await client.close()
-        await second.stop()
+        await lives.end()
         proxy.stop()
     }
 
@@ -115,55 +106,39 @@ struct LossTests {
 
     @Test("writes that were lost with the server are told at the next flush")
     func lostWrites() async throws {
-        let directory = try TestFileSystem.plain.makeDirectory()
-        let sockets = try TestDirectory()
-        var configuration = ServerConfiguration(
-            exportPath: directory.path,
-            addresses: [.unix(path: sockets.file("l.sock"))]
-        )
-        configuration.shutdownPatience = .milliseconds(10)
-        configuration.logger.logLevel = .critical
-        let first = try await LayoutServer.start(configuration)
-        let world = World(server: first, directory: directory, socket: sockets.file("l.sock"))
+        let lives = try await ServerLives()
+        let world = lives.world
         let client = try await world.connect()
         let file = try await client.open("a", .readWrite, options: .create)
         try await file.write([1, 2, 3], at: 0)
-        await first.stop()
-        let second = try await LayoutServer.start(configuration)
+        await lives.end()
+        try await lives.begin()
         #expect(try await file.size == 3)
         let error = await #expect(throws: LayoutError.self) { try await file.flush() }
         #expect(error?.code == .outcomeUnknown)
         try await file.write([1, 2, 3], at: 0)
         try await file.flush()
         await client.close()
-        await second.stop()
+        await lives.end()
     }
 
     @Test("a file whose path names another one after a restart is stale")
     func replacedFile() async throws {
-        let directory = try TestFileSystem.plain.makeDirectory()
-        let sockets = try TestDirectory()
-        var configuration = ServerConfiguration(
-            exportPath: directory.path,
-            addresses: [.unix(path: sockets.file("l.sock"))]
-        )
-        configuration.shutdownPatience = .milliseconds(10)
-        configuration.logger.logLevel = .critical
-        let first = try await LayoutServer.start(configuration)
-        let world = World(server: first, directory: directory, socket: sockets.file("l.sock"))
+        let lives = try await ServerLives()
+        let world = lives.world
         try world.makeFile("a", blocks: 4)
         let client = try await world.connect()
         let file = try await client.open("a", .readWrite)
         let region = try await file.map(0..<4096)
-        await first.stop()
+        await lives.end()
         try world.makeFile("b", blocks: 4)
-        #expect(unsafe rename(directory.file("b"), directory.file("a")) == 0)
-        let second = try await LayoutServer.start(configuration)
+        #expect(unsafe rename(world.directory.file("b"), world.directory.file("a")) == 0)
+        try await lives.begin()
         let error = await #expect(throws: LayoutError.self) { _ = try await file.size }
         #expect(error?.code == .stale)
         let mapError = await #expect(throws: LayoutError.self) { try await region.prepare() }
         #expect(mapError?.code == .stale)
         await client.close()
-        await second.stop()
+        await lives.end()
     }
 }

@@ -55,7 +55,7 @@ import Testing
                 let isReady = Bool.random(using: &random)
                 let place = UInt64.random(in: 1000..<2000, using: &random)
                 let extents = [Extent(range: wanted, storageOffset: place * 4096, state: .data)]
-                cache.insert(extents, isStoreReady: isReady, size: 64 * 4096, isDAX: false)
+                cache.insert(extents, isStoreReady: isReady, size: 64 * 4096, isSynchronous: false)
                 for block in lower..<upper { blocks[Int(block)] = (place + block - lower, isReady) }
             } else {
                 let forStores = Bool.random(using: &random)
@@ -78,9 +78,9 @@ import Testing
     @Test func `another size voids what was known`() throws {
         var cache = ExtentCache()
         let extent = Extent(range: try Self.range(0, 2), storageOffset: 4096, state: .data)
-        cache.insert([extent], isStoreReady: true, size: 8192, isDAX: false)
+        cache.insert([extent], isStoreReady: true, size: 8192, isSynchronous: false)
         #expect(cache.find(try Self.range(0, 1), limit: 1, forStores: true)?.count == 1)
-        cache.insert([], isStoreReady: true, size: 4096, isDAX: false)
+        cache.insert([], isStoreReady: true, size: 4096, isSynchronous: false)
         #expect(cache.find(try Self.range(0, 1), limit: 1, forStores: true) == nil)
     }
 }

@@ -140,6 +140,40 @@ import Testing
         #expect(world.permitted == [change])
     }
 
+    @Test("A client that was recalled before it came back reclaims first, and then returns")
+    func recalledBeforeReclaim() throws {
+        var world = self.restarted()
+        let stateID = try #require(world.stateID(of: alice))
+        world.wait(.seconds(31))
+        let change = world.change(.punchHole, blocks(0, 1))
+        world.connect(alice)
+        let recall = try #require(world.recalls.first)
+        world.send(.recallAnswered(recall.id, .ok))
+        // The recall is overdue, and the change is ahead of it: what is held is reclaimed all the same.
+        #expect(world.grants[world.reclaim(alice, blocks(0, 4), stateID: stateID)] != nil)
+        world.send(.reclaimComplete(alice))
+        #expect(world.permitted.isEmpty)
+        world.giveBack(alice, blocks(0, 1))
+        #expect(world.permitted == [change])
+        #expect(world.held(alice) == ["rw[4096, 16384)"])
+    }
+
+    @Test("A reclaim whose holder is proven gone while its extents are read is refused, with the change under way")
+    func goneBeforeReclaim() throws {
+        var world = self.restarted()
+        let stateID = try #require(world.stateID(of: alice))
+        world.wait(.seconds(31))
+        world.resolvesAtOnce = false
+        let change = world.change(.punchHole, blocks(0, 1))
+        world.connect(alice)
+        let call = world.reclaim(alice, blocks(0, 4), stateID: stateID)
+        let holder = try #require(world.recalls.first?.holder)
+        world.send(.fenceFinished(holder, isGone: true))
+        #expect(world.permitted == [change])
+        world.resolveAll()
+        #expect(world.refusals[call] == .noGrace || world.refusals[call] == .reclaimBad)
+    }
+
     @Test("D1: a client that comes back keeps its lease for the grace term, and then as long as it renews it")
     func lease() {
         var world = self.restarted()

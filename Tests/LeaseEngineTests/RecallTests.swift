@@ -205,6 +205,21 @@ import Testing
         #expect(world.endedRecalls.values.first == .expired)
     }
 
+    @Test("cooperative: a change over two holders whose leases have ended is permitted once")
+    func cooperativeWithTwoExpiredHolders() {
+        var world = World { $0.fencePolicy = .cooperative }
+        world.connect(alice, bob)
+        world.get(alice, blocks(0, 4))
+        world.get(bob, blocks(2, 6))
+        world.wait(.seconds(3600))
+        let change = world.change(.insertRange, blocks(0, .max))
+        world.wait(.zero)
+        #expect(world.permitted == [change])
+        world.finish(change)
+        #expect(world.endedChanges[change]?.recalled == 2)
+        #expect(world.revoked.count == 2)
+    }
+
     @Test("A lost client's layouts block until it is proven gone, and then it is forgotten")
     func lostClient() throws {
         var world = World()

@@ -1,5 +1,6 @@
 import LayoutCore
 import LeaseEngine
+import Testing
 
 typealias Engine = LeaseEngine
 
@@ -80,7 +81,9 @@ struct World {
         case .returned(let call, let stateID): self.returned[call] = stateID
         case .sendRecall(let recall): self.recalls.append(recall)
         case .recallEnded(let id, let outcome): self.endedRecalls[id] = outcome
-        case .permitChange(let id, _): self.permitted.append(id)
+        case .permitChange(let id, _):
+            #expect(!self.permitted.contains(id), "a change is permitted once")
+            self.permitted.append(id)
         case .refuseChange(let id, let refusal): self.refusedChanges[id] = refusal.status
         case .changeEnded(let id, let outcome): self.endedChanges[id] = outcome
         case .fence(let fence): self.fences.append(fence)

@@ -30,6 +30,7 @@ enum ImportMap {
         "LayoutClient": Self.transport.union(Self.system).union([
             "LayoutCore", "Sessions", "LayoutHolder", "LayoutXDR", "ONCRPC", "LinuxFiles", "MappedWindows", "Logging",
         ]),
+        "LayoutClientC": Self.system.union(["CLayoutClientABI", "LayoutClient", "LinuxFiles"]),
         "layoutd": Self.system.union([
             "LayoutServer", "LayoutCore", "LinuxFiles", "MappingGuard", "ONCRPC", "Recovery", "SQLiteStore",
             "ArgumentParser", "Logging", "ServiceLifecycle", "UnixSignals",

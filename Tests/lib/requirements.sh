@@ -93,7 +93,7 @@ require() {
 require_build() {
     require_swift
     require git 'program git' pkg-config 'program pkg-config' libtirpc-dev 'library libtirpc' \
-        libsqlite3-dev 'library sqlite3 >= 3.37'
+        libpmem-dev 'library libpmem' libsqlite3-dev 'library sqlite3 >= 3.37'
 }
 
 # can_mount: whether filesystem images can be mounted here.

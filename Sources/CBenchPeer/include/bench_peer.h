@@ -1,6 +1,6 @@
 /*
- * What the benchmark compares with, in C: a bare libtirpc server and client, and the loads and stores of the memory
- * benchmark.
+ * What the benchmark compares with, in C: a bare libtirpc server and client, an echo, and the loads and stores of the
+ * memory benchmark.
  */
 #ifndef BENCH_PEER_H
 #define BENCH_PEER_H
@@ -9,15 +9,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The program that the bare server serves: its NULL procedure, and nothing else. In the range for users, RFC 5531. */
-#define BENCH_PEER_PROGRAM 0x20004c4du
-#define BENCH_PEER_VERSION 1u
-
 /*
- * Listens on a new Unix socket at `path` and serves with svc_run(). When it listens one line is written to
- * `ready_descriptor`. Returns only on failure: a negative errno.
+ * Listens on a new Unix socket at `path`, or, if that is NULL, on a TCP port of the loopback, and serves: with svc_run()
+ * and the XDR of layout.x, or as an echo. When it listens one line is written to `ready_descriptor`: "ready" and the
+ * port. Returns only on failure: a negative errno.
  */
-int bench_peer_serve(const char *_Nonnull path, int ready_descriptor);
+int bench_peer_serve(bool is_echo, const char *_Nullable path, int ready_descriptor);
+
+/* The echo alone, on a socket that listens. Returns only on failure: a negative errno. */
+int bench_echo_serve(int listener);
+
+/* Lets a TCP socket send at once what it is given. */
+void bench_peer_no_delay(int socket);
 
 /* A connection of the stock client (clnt_vc_create). */
 struct bench_peer_client;
@@ -47,10 +50,22 @@ uint64_t bench_load_random(const void *_Nonnull base, size_t words, size_t acces
 uint64_t bench_store_random(void *_Nonnull base, size_t words, size_t accesses, uint64_t seed);
 
 /*
- * Starts a program with its standard output on a pipe; the rest is inherited. Returns its process ID, and the pipe's
- * reading end in `output`; or a negative errno.
+ * Starts a program with its standard input and output on pipes; the rest is inherited. Returns its process ID and this
+ * side's ends of the pipes; or a negative errno.
  */
-int bench_spawn(const char *_Nonnull path, char *_Nullable const *_Nonnull arguments, int *_Nonnull output);
+int bench_spawn(
+    const char *_Nonnull path, char *_Nullable const *_Nonnull arguments, int *_Nonnull input, int *_Nonnull output);
+
+/* Nanoseconds of CPU time that all threads of a process have used; 0 if it is gone. */
+uint64_t bench_cpu_time(int pid);
+
+/* Raises the limit of open files as far as it goes, and returns it. */
+uint64_t bench_raise_file_limit(void);
+
+enum bench_change { BENCH_ALLOCATE, BENCH_PUNCH, BENCH_INSERT, BENCH_COLLAPSE };
+
+/* fallocate(2): 0 or a negative errno. */
+int bench_change(int file, enum bench_change change, uint64_t offset, uint64_t length);
 
 /* Removes a directory and what is in it; links are removed, not followed. Stops at what cannot be removed. */
 void bench_remove_tree(const char *_Nonnull path);

@@ -137,6 +137,10 @@ int64_t lf_ftruncate(int descriptor, int64_t size);
 /* FICLONERANGE. */
 int64_t lf_clone_range(
     int source, uint64_t source_offset, uint64_t length, int destination, uint64_t destination_offset);
+/* Whether the file can be mapped with MAP_SYNC: -EOPNOTSUPP if not. */
+int64_t lf_probe_synchronous(int descriptor);
+/* FS_IOC_FSSETXATTR: asks for extents of `size` bytes, aligned so, unless somebody has asked for others. */
+int64_t lf_set_extent_size_hint(int descriptor, uint32_t size);
 int64_t lf_fsync(int descriptor, int data_only);
 int64_t lf_pread(int descriptor, void *buffer, size_t size, int64_t offset);
 int64_t lf_pwrite(int descriptor, const void *buffer, size_t size, int64_t offset);

@@ -50,7 +50,8 @@
 int mw_install(void);
 /// Whether this is the process that called mw_install, and not a fork of it.
 bool mw_is_owner(void);
-/// Whether both handlers are still ours: a handler installed later hides the windows' faults from the runtime.
+/// Whether both handlers are ours: one installed later hides the windows' faults from the runtime, until the next window
+/// is made or revoked. That puts it behind ours, up to eight different ones.
 bool mw_handlers_are_installed(void);
 /// Marks the calling thread as one that serves windows: it must never wait for one (fails loudly instead).
 void mw_forbid_waiting_on_this_thread(void);
@@ -76,6 +77,13 @@ int mw_map_failed(uintptr_t address, size_t length, bool accessible);
 /// range begins and ends where mappings do.
 int mw_protect(uintptr_t address, size_t length, bool readable, bool writable);
 
+// MARK: - Persistent memory (persist.c)
+
+/// Flushes bytes of a window from the CPU's caches, to memory that keeps them without power: only where the window was
+/// mapped with MAP_SYNC, else they may still be lost. False if some could not be accessed, because the window is not
+/// granted or the file ends there: then nothing is said about any of them. Never waits for a window.
+bool mw_persist(uintptr_t address, size_t length);
+
 // MARK: - Windows (table.c)
 
 /// Enters a window into the table: revoked, first generation. MW_NO_WINDOW and `*error` if there is no room.
@@ -92,7 +100,7 @@ uint32_t mw_window_at(uintptr_t address);
 uint32_t mw_window_word(uint32_t window);
 /// Marks the window accessible and wakes everybody who waits for it. The pages must be accessible already.
 void mw_publish_granted(uint32_t window, bool writable);
-/// Starts the next generation, not granted. Call before the pages become inaccessible.
+/// Starts the next generation, not granted. Call before the pages become inaccessible, not from a signal handler.
 uint32_t mw_publish_revoked(uint32_t window);
 /// Changes the access of a granted window and opens its gate. Taking stores away starts a new generation.
 void mw_publish_access(uint32_t window, bool writable);

@@ -143,7 +143,8 @@ extension ClientCore {
             self.standing = .suspended
             for file in self.files.values { file.handle(.leaseSuspended) }
         case .suspended:
-            let isThere = self.link.lastConnected.map { $0 > deadline } ?? false
+            // Connected all the time, or again: it answers, and a recall that is overdue keeps it from renewing.
+            let isThere = self.link.connection != nil || self.link.lastConnected.map { $0 > deadline } ?? false
             if isThere, now >= deadline.advanced(by: self.link.lease.lease) { self.loseLease() }
         case .reclaiming(var reclaim):
             guard reclaim.isUsable else { return }

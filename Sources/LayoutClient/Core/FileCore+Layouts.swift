@@ -95,7 +95,7 @@ extension FileCore {
         _ ioMode: IOMode,
         _ refusal: Failure
     ) {
-        guard self.client.hasLease, self.reset == .none, let first = ByteRange(0, self.blockSize) else {
+        guard self.client.hasLease, !self.reset.isUnderWay, let first = ByteRange(0, self.blockSize) else {
             return self.getEnded(id, range, ioMode, .failure(refusal))
         }
         self.submitGet(first, .read, self.holder.stateID, self.holder.epoch, flags: []) { [self] result in

@@ -13,7 +13,7 @@ extension FileCore {
         self.grants = []
         for grant in unused { self.handle(.refused(grant.id, .delay)) }
         // What is not reclaimed the server takes as returned.
-        self.reset = .none
+        self.reset.end()
         self.latestStateID = self.holder.stateID
         self.handle(.serverRestarted)
         guard self.holder.isReclaiming else { return }

@@ -59,8 +59,7 @@ extension FileCore {
     ///
     /// The way out when the two sides may not agree: a call without an answer, a descriptor that is missing.
     func startReset() {
-        guard self.reset == .none, self.client.standing.holds else { return }
-        self.reset = .waiting
+        guard self.client.standing.holds, self.reset.begin() else { return }
         self.handle(.leaseLost)
         self.grants = []
         self.continueReset()
@@ -68,14 +67,14 @@ extension FileCore {
 
     func continueReset() {
         // A LAYOUTGET under way could be granted after the return.
-        guard self.reset == .waiting, self.getsInFlight == 0, self.client.standing.allowsReturns else { return }
+        guard self.reset.isWaiting, self.getsInFlight == 0, self.client.standing.allowsReturns else { return }
         guard self.latestStateID != .none else { return self.endReset() }
-        self.reset = .sent
+        let number = self.reset.send()
         self.submitReturn(.all, .any, self.latestStateID) { [self] result in
-            guard self.reset == .sent else { return }
+            guard self.reset.awaits(number) else { return }
             if case .failure(let failure) = result, failure.status == .badSession {
                 // Whether it was executed is not known: once more, in the next session.
-                self.reset = .waiting
+                self.reset.sendAgain()
                 return self.continueReset()
             }
             self.endReset()
@@ -84,14 +83,14 @@ extension FileCore {
 
     /// Everything has been given back.
     func endReset() {
-        self.reset = .none
+        self.reset.end()
         self.latestStateID = .none
         if self.client.hasLease { self.handle(.leaseRegained) }
     }
 
     /// The client's lease is in force again.
     func leaseRegained() {
-        if self.isResolved, self.reset == .none { self.handle(.leaseRegained) }
+        if self.isResolved, !self.reset.isUnderWay { self.handle(.leaseRegained) }
         self.continueReset()
     }
 
@@ -99,7 +98,7 @@ extension FileCore {
     func leaseLost() {
         self.handle(.leaseLost)
         self.grants = []
-        self.reset = .none
+        self.reset.end()
         self.latestStateID = .none
     }
 }

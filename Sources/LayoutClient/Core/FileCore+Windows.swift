@@ -39,6 +39,7 @@ extension FileCore {
         guard window.isRemoved, !window.isOpen, !window.isDraining, self.windows.removeValue(forKey: window.id) != nil
         else { return }
         if let memory = window.window {
+            self.lastEndingOfRemoved = max(self.lastEndingOfRemoved, window.lastEnding)
             self.client.watcher?.remove(memory)
             self.client.mapper.map { memory.release() }
         }
@@ -145,6 +146,7 @@ extension FileCore {
     func endAccess(_ window: WindowCore) {
         window.window?.revoke()
         if window.window != nil { self.client.counters.count(\.windowsRevoked) }
+        self.countEnding(of: window)
         window.isOpen = false
         window.isDraining = false
         window.revocations += 1
@@ -152,6 +154,12 @@ extension FileCore {
         self.handle(.drained(window.id))
         self.wantIfAwaited(window)
         self.releaseIfUnused(window)
+    }
+
+    private func countEnding(of window: WindowCore) {
+        guard window.ioMode == .readWrite else { return }
+        self.endings += 1
+        window.lastEnding = self.endings
     }
 
     /// A failed window parks those who touch it again.
@@ -176,6 +184,7 @@ extension FileCore {
         window.tellWaiters(.failure(self.failure(of: window)))
         guard let memory = window.window else { return self.handle(.drained(id)) }
         self.client.counters.count(\.windowsFailed)
+        self.countEnding(of: window)
         let box = NIOLoopBound(self, eventLoop: self.client.loop)
         self.client.mapper.map {
             memory.fail()

@@ -36,6 +36,13 @@ final class FileCore {
     var changes: [LayoutHolder.OwnChangeID: OwnChange] = [:]
     /// What was written through the server since the last flush.
     var unstableWrites: UnstableWrites?
+    /// How often access to a window for storing has ended: what was stored before only the kernel can flush as long as
+    /// the window is away.
+    var endings: UInt64 = 0
+    /// How many of those the kernel has flushed the stores of.
+    var endingsFlushed: UInt64 = 0
+    /// The last ending of a window that is gone.
+    var lastEndingOfRemoved: UInt64 = 0
     /// Who waits for all layouts to be returned.
     var returnWaiters: [() -> Void] = []
     /// The latest stateid seen, for giving everything back.
@@ -51,7 +58,7 @@ final class FileCore {
     /// Layouts of the file cannot be had, as of then.
     var unavailable: (failure: Failure, since: Instant)?
     /// Everything held is being given back, because this side and the server may not agree about it.
-    var reset = Reset.none
+    var reset = LayoutHolder.Reset()
     /// Reclaims are under way, and the client counts on hearing of their end.
     var awaitsReclaims = false
 
@@ -68,16 +75,6 @@ final class FileCore {
         var intent: LayoutHolder.ChangeIntent
         var timer: Scheduled<Void>
         var completion: (Result<LayoutHolder.OwnChangeID, Failure>) -> Void
-    }
-
-    /// How far a return of all that may be held has come; see ``startReset()``.
-    enum Reset: Hashable, Sendable {
-        /// None is needed. Next: `waiting`.
-        case none
-        /// LAYOUTGETs are under way that could still be granted. Next: `sent`.
-        case waiting
-        /// LAYOUTRETURN was sent. Next: `none`.
-        case sent
     }
 
     init(_ client: ClientCore, _ object: ObjectResult, path: String) {
@@ -100,7 +97,7 @@ final class FileCore {
     /// Whether nothing refers to the file any more, so that it can be forgotten.
     var isForgettable: Bool {
         self.openCount == 0 && self.windows.isEmpty && self.holder.isIdle && self.getsInFlight == 0
-            && self.returnsInFlight == 0 && self.changes.isEmpty && self.grants.isEmpty && self.reset == .none
+            && self.returnsInFlight == 0 && self.changes.isEmpty && self.grants.isEmpty && !self.reset.isUnderWay
     }
 
     /// Layouts in the sense of R6.3-19.

@@ -28,6 +28,8 @@ final class WindowCore {
     var isOpen = false
     /// How often access was taken back.
     var revocations = 0
+    /// Which of ``FileCore/endings`` was its last; 0 for none.
+    var lastEnding: UInt64 = 0
     /// Why it could not be mapped, for the message.
     var mapError: WindowError?
     /// The file offset that a granted offset window ends at: its own end, or that of the file.

@@ -178,6 +178,7 @@ extension Client {
                     self.queue.append(again)
                     self.sendQueued()
                 }
+            case .refused(.outcomeUnknown): self.world.oracle.abandon(arguments.operation)
             default: self.world.oracle.ended(arguments.operation, wasDone: false)
             }
         }

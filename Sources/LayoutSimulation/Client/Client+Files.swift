@@ -236,8 +236,7 @@ extension Client {
 
     /// Ends all access to a file, gives back whatever the server believes to be held, and lets windows ask again.
     func startReset(_ file: Int) {
-        guard self.files[file].reset == .none, self.standing.holds else { return }
-        self.files[file].reset = .waiting
+        guard self.standing.holds, self.files[file].reset.begin() else { return }
         self.tell(file, .leaseLost)
         self.dropGrants(file)
         self.dropDescriptor(file)
@@ -253,33 +252,33 @@ extension Client {
 
     func continueReset(_ file: Int) {
         // A LAYOUTGET under way could be granted after the return.
-        guard self.files[file].reset == .waiting, self.files[file].getsInFlight == 0, self.allowsReturns else {
+        guard self.files[file].reset.isWaiting, self.files[file].getsInFlight == 0, self.allowsReturns else {
             return
         }
         let stateID = self.files[file].latestStateID
         guard stateID != .none else { return self.endReset(file) }
-        self.files[file].reset = .sent
+        let number = self.files[file].reset.send()
         self.submit(.giveBack(file: file, .all, .any, stateID)) { [unowned self] outcome in
-            guard self.files[file].reset == .sent else { return }
+            guard self.files[file].reset.awaits(number) else { return }
             switch outcome {
             case .answered: self.endReset(file)
             case .notExecuted, .unknown:
                 // Once more, in the next session.
-                self.files[file].reset = .waiting
+                self.files[file].reset.sendAgain()
                 self.continueReset(file)
             }
         }
     }
 
     private func endReset(_ file: Int) {
-        self.files[file].reset = .none
+        self.files[file].reset.end()
         self.files[file].latestStateID = .none
         if self.hasLease { self.tell(file, .leaseRegained) }
     }
 
     /// The lease is in force again.
     func fileRegained(_ file: Int) {
-        if self.files[file].reset == .none { self.tell(file, .leaseRegained) }
+        if !self.files[file].reset.isUnderWay { self.tell(file, .leaseRegained) }
         self.continueReset(file)
     }
 

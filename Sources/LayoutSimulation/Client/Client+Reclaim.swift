@@ -103,7 +103,7 @@ extension Client {
         self.dropGrants(file)
         for grant in unused { self.tell(file, .refused(grant.id, .delay)) }
         // What is not reclaimed the server takes as returned.
-        self.files[file].reset = .none
+        self.files[file].reset.end()
         self.files[file].latestStateID = self.files[file].holder.stateID
         self.tell(file, .serverRestarted)
     }
@@ -134,7 +134,7 @@ extension Client {
             case .answered(.granted(let grant)):
                 if !self.hasLease { self.world.mark(.reclaimedAfterOwnDeadline) }
                 self.note(grant.stateID, of: file)
-                self.world.oracle.reclaimed(self.id, file, grant)
+                self.world.oracle.reclaimed(self.record, file, grant)
                 self.tell(file, .granted(id, self.layout(of: grant, size: grant.fileSize)))
             case .answered(.refused(let status)) where Self.mayBeReclaimedLater(status):
                 // Counted until the repetition has its answer.
@@ -175,7 +175,7 @@ extension Client {
             needsDescriptor: false
         )
         self.submit(.get(arguments)) { [unowned self] outcome in
-            if case .answered(.granted(let grant)) = outcome { self.world.oracle.reclaimed(self.id, file, grant) }
+            if case .answered(.granted(let grant)) = outcome { self.world.oracle.reclaimed(self.record, file, grant) }
         }
     }
 

@@ -200,7 +200,10 @@ extension Client {
             self.standing = .suspended
             for file in self.files.indices { self.tell(file, .leaseSuspended) }
         case .suspended:
-            let isThere = self.lastConnected.map { $0 > deadline } ?? false
+            // Connected all the time, or again: it answers, and a recall that is overdue keeps it from renewing.
+            let isThere =
+                (self.connection != nil && !self.world.has(.suspendedForEver))
+                || self.lastConnected.map { $0 > deadline } ?? false
             if isThere, self.localNow >= deadline.advanced(by: Server.announcedLease) { self.loseLease() }
         case .reclaiming(var reclaim):
             guard reclaim.isUsable else { return }
@@ -233,7 +236,7 @@ extension Client {
     func loseFile(_ file: Int) {
         self.tell(file, .leaseLost)
         self.dropGrants(file)
-        self.files[file].reset = .none
+        self.files[file].reset.end()
         self.files[file].latestStateID = .none
     }
 

@@ -126,7 +126,8 @@ extension Client {
         if parks, !mapping.isDraining, self.world.random.oneIn(4) {
             self.mappings[id]?.pins += 1
             // Now and then longer than a recall waits.
-            let longest = self.world.random.oneIn(100) ? 10_000_000 : self.world.swarm.pace * 4
+            let isLong = self.world.random.oneIn(100) && !self.world.isHealing
+            let longest = isLong ? 10_000_000 : self.world.swarm.pace * 4
             self.after(10...longest) { [unowned self] in self.unpin(id) }
         }
     }

@@ -209,8 +209,9 @@ final class Client: SimulatedProcess {
         if let parked = self.windowOrder.first(where: { self.mappings[$0]?.isParked == true }) {
             return "a thread waits for window \(parked.rawValue)"
         }
+        if self.mappings.values.contains(where: { $0.pins > 0 }) { return "a thread is in a window" }
         if self.files.contains(where: { !$0.intents.isEmpty }) { return "own changes wait" }
-        if self.files.contains(where: { $0.reset != .none }) { return "a file is being reset" }
+        if self.files.contains(where: \.reset.isUnderWay) { return "a file is being reset" }
         return nil
     }
 }
@@ -222,7 +223,6 @@ struct FileState {
         /// The number of the holder that it was given to.
         var holder: UInt64
     }
-    enum Reset { case none, waiting, sent }
 
     /// An own change that waits for permission.
     struct Intent {
@@ -233,7 +233,7 @@ struct FileState {
     var holder = LayoutHolder(blockSize: SimulatedFile.blockSize)
     var descriptor: Descriptor?
     var getsInFlight = 0
-    var reset = Reset.none
+    var reset = LayoutHolder.Reset()
     /// The latest stateid that a message has shown.
     var latestStateID = StateID.none
     /// Grants whose descriptors are on their way, in the order of their replies.

@@ -95,6 +95,8 @@ extension SmallWorld {
             if !self.endedRecalls.insert(id).inserted { self.violate("recall \(id.rawValue) ended twice") }
         case .permitChange(let id, _):
             if self.changes[id] == nil { self.violate("change \(id.rawValue) is permitted and not known") }
+            if self.changes[id]?.isRunning == true { self.violate("change \(id.rawValue) is permitted twice") }
+            self.changes[id]?.isRunning = true
             self.running.append(id)
         case .refuseChange(let id, let refusal):
             self.end(id) { .refused($0, refusal.status) }

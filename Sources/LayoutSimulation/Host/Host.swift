@@ -20,10 +20,8 @@ final class Host {
     var store = MemoryStore()
     /// Which start of the machine this is.
     private(set) var boot = 1
-    /// System calls of dead servers and of local programs that the kernel has not finished.
+    /// System calls of servers, dead or alive, that the kernel has not finished.
     var runningCalls = 0
-    /// Files that a local program may have changed and whose log of shifts does not say so.
-    var unrecordedFiles: Set<Int> = []
     private var lastStorage: UInt64 = 1 << 20
     /// What intents in the store mean: they name their plan by a number.
     var plans: [UInt64: ChangePlan] = [:]

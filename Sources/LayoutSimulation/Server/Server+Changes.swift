@@ -12,6 +12,8 @@ struct PendingChange {
     let requester: Requester
     var isParked = false
     var isPermitted = false
+    /// A local program's shift, which may have been made or not.
+    var isOpenShift = false
     /// The intent that was written for it.
     var intent: UInt64?
     var failure: LayoutStatus?
@@ -21,7 +23,15 @@ struct PendingChange {
 
     enum Requester {
         case call(ActiveCall)
-        case local(LocalChange)
+        case local(LocalCall)
+
+        /// As the engine knows it.
+        var requester: LeaseEngine.Requester {
+            switch self {
+            case .call(let call): .client(call.client)
+            case .local: .local(pid: 1, command: "compactor")
+            }
+        }
     }
 }
 
@@ -40,68 +50,56 @@ extension Server {
             kind: arguments.kind,
             argument: arguments.argument
         )
-        self.register(file, change, .call(call), .client(call.client), arguments.patience, isParked: isParked)
+        let affected = self.host.files[file].affected(by: change.kind, change.argument)
+        self.register(file, change, affected, .call(call), patience: arguments.patience, mayWait: isParked)
     }
 
-    /// A local program is about to change a file: the guard holds it back until the change may run.
-    func localChange(_ local: LocalChange) {
-        let refusal: LayoutStatus? =
-            if self.blockedFiles.contains(local.file) || self.hasStrangers(local.file) {
-                .delay
-            } else {
-                self.host.files[local.file].accepts(local.change.kind, local.change.argument) ? nil : .invalid
-            }
-        if let refusal { return self.world.localChangeEnded(local, refusal) }
-        let requester = LeaseEngine.Requester.local(pid: 1, command: "compactor")
-        self.register(local.file, local.change, .local(local), requester, .seconds(5), isParked: true)
-    }
-
-    private func register(
+    func register(
         _ file: Int,
         _ change: SimulatedFile.Change,
+        _ affected: ByteRange,
         _ requester: PendingChange.Requester,
-        _ enginesRequester: LeaseEngine.Requester,
-        _ patience: Duration,
-        isParked: Bool
+        patience: Duration,
+        mayWait: Bool
     ) {
-        let affected = self.host.files[file].affected(by: change.kind, change.argument)
         let id = ChangeID(self.world.nextNumber())
-        self.changes[id] = PendingChange(
-            file: file,
-            change: change,
-            affected: affected,
-            requester: requester,
-            isParked: isParked
-        )
+        var pending = PendingChange(file: file, change: change, affected: affected, requester: requester)
+        if case .call = requester { pending.isParked = mayWait }
+        self.changes[id] = pending
         self.changeOrder.append(id)
+        if self.world.has(.changeSkipsPermission) { self.applyUnasked(id) }
+        self.submit(.changeRequested(id, self.changeRequest(pending, patience: patience, mayWait: mayWait)))
+    }
+
+    func changeRequest(_ change: PendingChange, patience: Duration, mayWait: Bool) -> LeaseEngine.ChangeRequest {
         let part = MappingChange(
-            file: self.fileID(file),
-            operation: change.kind,
-            argument: change.argument,
-            affected: affected,
+            file: self.fileID(change.file),
+            operation: change.change.kind,
+            argument: change.change.argument,
+            affected: change.affected,
             breaks: .everyone
         )
-        if self.world.has(.changeSkipsPermission) { self.applyUnasked(id) }
-        self.submit(
-            .changeRequested(
-                id,
-                LeaseEngine.ChangeRequest(
-                    parts: [part],
-                    requester: enginesRequester,
-                    patience: patience,
-                    mayWait: isParked
-                )
-            )
+        let requester = change.requester.requester
+        return LeaseEngine.ChangeRequest(
+            parts: [part],
+            requester: requester,
+            patience: patience,
+            mayWait: mayWait,
+            // A program in its system call cannot be told to come again.
+            waitsForGrace: requester.client == nil
         )
     }
 
     // MARK: Running
 
     func permitChange(_ id: ChangeID) {
-        guard let change = self.changes[id] else { return }
+        guard let change = self.changes[id], !change.isPermitted else {
+            return self.world.violation("a change is permitted that has run, or is permitted twice")
+        }
         self.unpark(id)
         self.changes[id]?.isPermitted = true
         self.oracle.checkNobodyReaches(change.affected, of: change.file, "permitted")
+        if case .local(let call) = change.requester { return self.permitLocalCall(id, call) }
         self.run(on: change.file) { [unowned self] over in
             self.changes[id]?.over = over
             self.after(5...200) { [unowned self] in self.plan(id) }
@@ -125,8 +123,7 @@ extension Server {
             self.world.mark(.sizeChangedUnderTruncate)
             return self.callIsOver(id, .delay)
         }
-        if self.logs[change.file] == nil { self.logs[change.file] = self.freshLog(of: change.file) }
-        guard case .call(let call) = change.requester else { return self.beginCall(id) }
+        guard case .call(let call) = change.requester else { return }
         self.failpoint(.crashedBeforeIntent) { [unowned self] in self.writeIntent(id, call) }
     }
 
@@ -169,8 +166,6 @@ extension Server {
             self.submit(.changeFinished(id, didChange: true))
         }
         let (world, boot, file) = (self.world, self.host.boot, change.file)
-        let isLocal = change.intent == nil
-        if isLocal { world.host.unrecordedFiles.insert(file) }
         world.host.runningCalls += 1
         let longest: UInt64 = world.random.oneIn(20) ? 50_000 : 400
         world.schedule(at: world.after(1...longest), on: nil) { [weak self] in
@@ -179,7 +174,6 @@ extension Server {
             world.apply(change.change, to: file)
             world.host.runningCalls -= 1
             world.mayCutPower()
-            if case .local(let local) = change.requester { world.settle(local) }
             guard let self else { return }
             self.deliver { [unowned self] in
                 self.failpoint(.crashedAfterCall) { [unowned self] in self.callReturned(id) }
@@ -206,35 +200,29 @@ extension Server {
     }
 
     func changeEnded(_ id: ChangeID, _ outcome: LeaseEngine.ChangeOutcome) {
+        if case .local = self.changes[id]?.requester { return self.localChangeEnded(id) }
         if self.world.has(.barrierDroppedEarly), self.changes[id]?.failure == nil { return }
         self.conclude(id, epoch: outcome.epoch, outcome.stateID)
     }
 
     /// The reply is written, with the end of the intent and the file's new epoch, before anybody sees it.
     private func conclude(_ id: ChangeID, epoch: UInt64, _ stateID: StateID?) {
-        guard let change = self.changes[id] else { return }
+        guard let change = self.changes[id], case .call(let call) = change.requester else { return }
         if stateID != nil { self.world.mark(.ownChangeTookOwnLayouts) }
         var records: [RecoveryRecord] = []
         if change.didChange, SimulatedFile.isShift(change.change.kind) {
-            let before = self.logs[change.file] ?? self.freshLog(of: change.file)
-            let log = self.logged(change, epoch: epoch)
-            records.append(.file(self.world.has(.epochGuessed) ? before : log))
+            var log = self.storedLog(of: change.file)
+            if self.world.has(.epochGuessed), log.shifts.popLast() != nil {
+                log.epoch = log.shifts.last?.epoch ?? log.logStart
+            }
+            records.append(.file(log))
         }
         if let intent = change.intent { records.append(.intentEnded(number: intent)) }
         let reply = change.failure.map { Reply.refused($0) } ?? .changed(epoch: epoch, stateID)
-        let send: () -> Void
-        switch change.requester {
-        case .local(let local):
-            send = { [unowned self] in
-                if change.failure == nil { self.host.unrecordedFiles.remove(change.file) }
-                if let failure = change.failure { self.world.localChangeEnded(local, failure) }
-            }
-        case .call(let call):
-            let flags = self.flags(of: call.client)
-            let bytes = self.keep(reply, flags, of: call)
-            if let stored = self.sessions.storedReply(of: call.running, reply: bytes) { records.append(.reply(stored)) }
-            send = { [unowned self] in self.finish(call, reply, flags, bytes) }
-        }
+        let flags = self.flags(of: call.client)
+        let bytes = self.keep(reply, flags, of: call)
+        if let stored = self.sessions.storedReply(of: call.running, reply: bytes) { records.append(.reply(stored)) }
+        let send: () -> Void = { [unowned self] in self.finish(call, reply, flags, bytes) }
         let isEarly = self.world.has(.replyBeforeWritten)
         if isEarly { send() }
         // What did not run leaves nothing that has to survive: a retry may run it, or not.
@@ -246,7 +234,7 @@ extension Server {
         }
     }
 
-    private func endChange(_ id: ChangeID) {
+    func endChange(_ id: ChangeID) {
         self.changeOrder.removeAll { $0 == id }
         self.changes.removeValue(forKey: id)?.over?()
     }
@@ -259,36 +247,8 @@ extension Server {
         self.endChange(id)
         switch change.requester {
         case .call(let call): self.finish(call, .refused(refusal.status))
-        case .local(let local): self.world.localChangeEnded(local, refusal.status)
+        case .local(let call): self.world.refuse(call)
         }
-    }
-
-    /// The log of a file of which no shift is known yet.
-    private func freshLog(of file: Int) -> StoredFile {
-        let epoch = self.engine.epoch(of: self.fileID(file))
-        return StoredFile(
-            handle: self.handle(self.fileID(file)),
-            locator: bytes(of: UInt64(file)),
-            epoch: epoch,
-            logStart: epoch,
-            shifts: []
-        )
-    }
-
-    /// The log of a file with a shift that was just done.
-    private func logged(_ pending: PendingChange, epoch: UInt64) -> StoredFile {
-        let change = pending.change
-        var log = self.logs[pending.file] ?? self.freshLog(of: pending.file)
-        let shift = Shift(
-            isInsert: change.kind == .insertRange,
-            offset: change.argument.lowerBound,
-            length: change.argument.wireLength
-        )
-        log.epoch = epoch
-        log.shifts.append(LoggedShift(epoch: epoch, shift: shift))
-        if log.shifts.count > Self.shiftsMax { log.logStart = log.shifts.removeFirst().epoch }
-        self.logs[pending.file] = log
-        return log
     }
 
     // MARK: Planted faults

@@ -59,7 +59,9 @@ extension Server {
         case .returned(let call, let stateID): self.returned(call, stateID)
         case .sendRecall(let recall): self.sendRecall(recall)
         case .recallEnded(let recall, let outcome): self.recallEnded(recall, outcome)
-        case .permitChange(let change, _): self.permitChange(change)
+        case .permitChange(let change, _):
+            self.permitChange(change)
+            if self.world.has(.permissionRepeated) { self.permitChange(change) }
         case .refuseChange(let change, let refusal): self.refuseChange(change, refusal)
         case .changeEnded(let change, let outcome): self.changeEnded(change, outcome)
         case .fence(let fence): self.fence(fence)

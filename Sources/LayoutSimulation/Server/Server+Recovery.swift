@@ -21,10 +21,6 @@ extension Server {
             self.world.store(gone, .written)
             for record in gone { state.apply(record) }
         }
-        for record in self.voidLogs(state) {
-            self.world.store([record], .written)
-            state.apply(record)
-        }
         let life = StoredLife(
             number: self.life,
             hostBoot: boot,
@@ -32,22 +28,6 @@ extension Server {
             handleKey: Opaque16(low: 1, high: 1)
         )
         self.write([.life(life)], .synced) { [unowned self] in self.resolveIntents(of: state) }
-    }
-
-    /// Logs of shifts that have a gap: a local program's change may have run while nobody watched.
-    ///
-    /// They begin anew, in the store too: the life after this one must not take the old ones for whole.
-    private func voidLogs(_ state: RecoveredState) -> [RecoveryRecord] {
-        let files = self.host.unrecordedFiles.sorted()
-        self.host.unrecordedFiles = []
-        return files.compactMap { file in
-            let handle = self.handle(self.fileID(file))
-            guard var log = state.files.first(where: { $0.handle == handle }) else { return nil }
-            log.epoch = self.lastEpoch(of: file) - 1
-            log.logStart = log.epoch
-            log.shifts = []
-            return .file(log)
-        }
     }
 
     /// An epoch that no life has given out, and the one below it: below all of this life, above all of the earlier ones.
@@ -82,6 +62,8 @@ extension Server {
         let now = self.host.files[plan.file].fingerprint(at: change.argument.lowerBound, isSizeOnly: isSizeOnly)
         if now == plan.after, plan.after != plan.before {
             self.world.mark(.intentFoundDone)
+            // Only a system call has run: what is answered has to be on stable storage.
+            if !self.world.has(.foundDoneNotSynced) { self.host.files[plan.file].sync() }
             return self.shiftLogged(plan, state) + [self.reply(to: intent, plan, state), end]
         }
         if now == plan.before {
@@ -168,10 +150,11 @@ extension Server {
         self.isServing = true
         self.world.trace("server: life \(self.life) serves with \(state.holders.count) holders")
         if self.world.isHealing { self.unblockFiles() }
+        self.takeOverRunningCalls()
         self.submit(.started)
         for client in self.sessions.supersededClients { self.submit(.clientLost(client)) }
         if self.world.has(.secondRestartForgets) { self.forgetThoseWhoAreNotBack() }
-        self.world.askForLocalChanges(self.world.localChanges)
+        self.takeOverWaitingCalls()
     }
 
     /// A planted fault: the store is made anew from those who come back.
@@ -197,7 +180,6 @@ extension Server {
         var files: [LeaseEngine.RecoveredFile] = []
         for stored in state.files {
             let file = Int(stored.handle.low.low) - 1
-            self.logs[file] = stored
             files.append(
                 LeaseEngine.RecoveredFile(
                     file: self.fileID(file),

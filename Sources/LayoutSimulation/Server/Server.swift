@@ -30,8 +30,8 @@ final class Server: SimulatedProcess {
     var blockedFiles: Set<Int> = []
     /// Files whose other users, of before this life, are known to be gone.
     var filesWithoutStrangers: Set<Int> = []
-    /// The log of shifts of each file, as it is kept for the next life.
-    var logs: [StoredFile?]
+    /// Shifts of each file by local programs that may have been made or not.
+    var openShifts: [Int]
     private var work: [WorkQueue]
     var writes = WorkQueue()
 
@@ -48,7 +48,7 @@ final class Server: SimulatedProcess {
 
     override init(_ world: World, _ clock: SimulatedClock) {
         self.life = world.life
-        self.logs = world.host.files.map { _ in nil }
+        self.openShifts = world.host.files.map { _ in 0 }
         self.work = world.host.files.map { _ in WorkQueue() }
         self.sessions = ServerSessions(configuration: .init(), firstClientNumber: 0)
         self.engine = LeaseEngine(configuration: .init())

@@ -22,8 +22,8 @@ final class Oracle {
     private var cutPlaces: Set<UInt64> = []
     /// Each file as the changes that ran made it, in their order.
     private var model: [[SimulatedFile.Block]] = []
-    /// What the store knew when the present life began.
-    private var recoveredHolders: [StoredHolder] = []
+    /// What the store knew when each life began.
+    private var recoveredHolders: [UInt32: [StoredHolder]] = [:]
     /// Clients that lost layouts and have not been told, with how many files.
     private var untold: Set<ClientID> = []
 
@@ -88,11 +88,14 @@ final class Oracle {
 
     /// The server is about to serve: what is half done has to be known to it.
     func recovered(_ state: RecoveredState) {
-        self.recoveredHolders = state.holders
+        self.recoveredHolders[self.world.life] = state.holders
         let blocked = Set(state.blocked.map { Int($0.file.low.low) - 1 })
         for (number, file) in self.world.host.files.enumerated() {
             if file.halfDone != nil, !blocked.contains(number) {
                 self.world.violation("file \(number) is served, with a shift half done")
+            }
+            if file.halfDone == nil, blocked.contains(number) {
+                self.world.violation("file \(number) is blocked, and nothing is half done in it")
             }
             if file.blocks.map(\.place) != self.model[number].map(\.place) {
                 self.world.violation("file \(number) is not what the changes that ran have made of it")
@@ -100,16 +103,21 @@ final class Oracle {
         }
     }
 
-    /// A reclaim was granted: of what the client held when the life before ended, and of nothing else.
-    func reclaimed(_ client: ClientID, _ file: Int, _ grant: GrantedReply) {
-        let stored = self.recoveredHolders.first { $0.client == client && $0.file.low.low == UInt64(file) + 1 }
+    /// A reclaim was granted by a life that may be over: of what the client held when it began, and of nothing else.
+    func reclaimed(_ record: ClientRecord?, _ file: Int, _ grant: GrantedReply) {
+        guard let record else { return }
+        let stored = self.recoveredHolders[record.life]?.first {
+            $0.client == record.client && $0.file.low.low == UInt64(file) + 1
+        }
         var next = grant.range.lowerBound
         for segment in stored?.segments ?? []
         where segment.range.contains(next) && (segment.ioMode == .readWrite || grant.ioMode == .read) {
             next = segment.range.upperBound
         }
         if next < grant.range.upperBound {
-            self.world.violation("\(client) was given \(grant.range) of file \(file) as its own, which it never held")
+            self.world.violation(
+                "\(record.client) was given \(grant.range) of file \(file) as its own, which it never held"
+            )
         }
     }
 
@@ -140,6 +148,13 @@ final class Oracle {
                 for segment in mapping.segments where segment.range.overlaps(change.affected) {
                     return self.blame(client, "reaches \(segment.range) while \(change.change.kind) runs")
                 }
+            }
+        }
+        for call in self.world.localCalls where call.file == mapping.file && call.state == .running {
+            guard !call.hasTakenEffect else { continue }
+            let affected = self.world.host.files[call.file].affected(by: call.change.kind, call.change.argument)
+            for segment in mapping.segments where segment.range.overlaps(affected) {
+                return self.blame(client, "reaches \(segment.range) while a local program's \(call.change.kind) runs")
             }
         }
         self.checkContent(client, mapping)

@@ -31,6 +31,8 @@ struct Swarm {
     var killsServer = false
     /// At one in how many steps that matter the server dies, if it does at all.
     var failpointChances: UInt64 = 250
+    /// One in how many calls of local programs takes long.
+    var slowCallChances: UInt64 = 40
     /// One in how many writes to the store is slow.
     var slowWriteChances: UInt64 = 50
     /// The host loses power.
@@ -52,7 +54,7 @@ struct Swarm {
     init(_ random: inout SeededGenerator, _ options: Simulation.Options) {
         // Long worlds are for what takes long: leases, graces and outages rather than crowds.
         let isLong = options.duration >= .seconds(3600)
-        let paces: [UInt64] = isLong ? [60_000, 120_000, 250_000, 500_000] : [3000, 10_000, 30_000, 100_000]
+        let paces: [UInt64] = isLong ? [60_000, 120_000, 200_000, 300_000] : [3000, 10_000, 30_000, 100_000]
         self.pace = paces[Int(random.below(4))]
         self.faultPause = self.pace * (20 + random.below(400))
         self.clients = 2 + Int(random.below(4))
@@ -98,11 +100,19 @@ struct Swarm {
             self.killsServer = true
             self.failpointChances = 40
             self.slowWriteChances = 4
+            self.slowCallChances = 4
         case .restartsTrusted:
             self.killsServer = true
             self.policy = .cooperative
             self.drift = min(self.drift, Self.driftBound)
         case .powerCuts: self.cutsPower = true
+        case .restartsAndPowerCuts:
+            (self.killsServer, self.cutsPower) = (true, true)
+            self.failpointChances = 20
+        case .overdueRecalls:
+            // Nobody is killed over it, and connections are new while a recall is overdue.
+            (self.policy, self.breaks) = (.wait, true)
+            (self.killsServer, self.cutsPower, self.killsClients) = (false, false, false)
         case .lostStore: (self.killsServer, self.losesStore) = (true, true)
         case .liars: (self.killsServer, self.hasLiars) = (true, true)
         }

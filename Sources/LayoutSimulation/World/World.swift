@@ -15,8 +15,8 @@ final class World {
     private(set) lazy var oracle = Oracle(self)
     /// Replies that a slot, or the store, may have to send again.
     var replies = ReplyArchive()
-    /// Changes of local programs that are held back or run.
-    var localChanges: [LocalChange] = []
+    /// What the guard's journal knows: calls of local programs that are held up, run, or have ended unseen.
+    var localCalls: [LocalCall] = []
     /// Sessions of lives up to this one are known to no server any more.
     var lastLifeOfLostStore: UInt32 = 0
     private var lastNumber: UInt64 = 0
@@ -53,7 +53,7 @@ final class World {
         self.oracle.begin()
         self.startServer()
         for place in 0..<self.swarm.clients { self.clients.append(self.makeClient(place)) }
-        self.scheduleLocalChange()
+        self.scheduleLocalCall()
         self.scheduleFaults()
         self.runUntil(self.now.advanced(by: self.options.duration)) { false }
         self.heal()
@@ -108,6 +108,7 @@ final class World {
     private var unrest: String? {
         guard let server, server.isServing else { return "the server does not serve" }
         if let unrest = server.unrest { return unrest }
+        if !self.localCalls.isEmpty { return "a local program waits" }
         for client in self.clients { if let unrest = client.unrest { return "client \(client.place): \(unrest)" } }
         return nil
     }

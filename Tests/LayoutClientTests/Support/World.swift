@@ -71,6 +71,35 @@ struct World: Sendable {
     }
 }
 
+/// Servers on one directory, one after the other; each knows nothing of what the one before promised.
+final class ServerLives {
+    private(set) var world: World
+    private let configuration: ServerConfiguration
+    private let sockets: TestDirectory
+
+    /// Starts the first.
+    init() async throws {
+        let directory = try TestFileSystem.plain.makeDirectory()
+        self.sockets = try TestDirectory()
+        let socket = self.sockets.file("l.sock")
+        var configuration = ServerConfiguration(exportPath: directory.path, addresses: [.unix(path: socket)])
+        configuration.shutdownPatience = .milliseconds(10)
+        configuration.logger.logLevel = .critical
+        self.configuration = configuration
+        let server = try await LayoutServer.start(configuration)
+        self.world = World(server: server, directory: directory, socket: socket)
+    }
+
+    /// Stops the server.
+    func end() async { await self.world.server.stop() }
+
+    /// Starts the next server, after ``end()``.
+    func begin() async throws {
+        let server = try await LayoutServer.start(self.configuration)
+        self.world = World(server: server, directory: self.world.directory, socket: self.world.socket)
+    }
+}
+
 /// Starts a server on an empty directory, runs a test against it, and stops it.
 func withWorld(
     on fileSystem: TestFileSystem = .plain,
