@@ -11,6 +11,8 @@ import Synchronization
 struct ExportGuard: Sendable {
     let guardian: MappingGuard
     let reports: GuardReports
+    /// How it ends if the server cannot start: programs that an earlier life has left waiting go on waiting.
+    let endingOfFailedStart: MappingGuard.Ending
 
     /// Begins to guard an export as its configuration asks; `nil` if it is not guarded.
     ///
@@ -63,7 +65,11 @@ struct ExportGuard: Sendable {
             logger.notice("the guard of an earlier life has ended")
             return nil
         }
-        return ExportGuard(guardian: guardian, reports: reports)
+        return ExportGuard(
+            guardian: guardian,
+            reports: reports,
+            endingOfFailedStart: isKept ? .handingOver : .final
+        )
     }
 
     /// unix(7): the room in `sun_path`, less its last byte.

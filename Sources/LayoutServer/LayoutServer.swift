@@ -107,7 +107,7 @@ package final class LayoutServer: Sendable {
             return try await Self.start(parts, journal, base)
         } catch {
             await base.stopPools()
-            await parts.guarding?.guardian.end(.handingOver)
+            if let guarding = parts.guarding { await guarding.guardian.end(guarding.endingOfFailedStart) }
             await journal.stop()
             throw error
         }
@@ -232,7 +232,7 @@ package final class LayoutServer: Sendable {
                 hostBoot: bootID
             )
         } catch {
-            guarding?.guardian.stop(.handingOver)
+            if let guarding { guarding.guardian.stop(guarding.endingOfFailedStart) }
             store.close()
             throw error
         }

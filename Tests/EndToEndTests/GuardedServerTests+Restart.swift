@@ -86,6 +86,17 @@ extension GuardedServerTests {
         held.storing.end()
     }
 
+    @Test("A server that cannot start leaves no keeper behind")
+    func failedStart() throws {
+        let server = try GuardedServer(on: .xfs)
+        #expect(server.process.stop() == 0)
+        // An address for documentation (RFC 5737), which no host has.
+        #expect(throws: TestFailure.self) {
+            try server.process.start(prefix: [], ["--listen", "tcp://203.0.113.1:1"])
+        }
+        #expect(server.keeper == nil)
+    }
+
     @Test("GUARD_FAILS_OPEN: a grant says it when there is no keeper any more")
     func keeperIsLost() throws {
         let server = try GuardedServer(on: .xfs)

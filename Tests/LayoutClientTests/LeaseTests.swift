@@ -117,7 +117,7 @@ struct LeaseTests {
                 program("layoutd"),
                 [
                     "serve", "--export", directory.path, "--listen", "unix://\(sockets.file("l.sock"))", "--lease", "1",
-                    "--recall-timeout", "1", "--log-level", "error",
+                    "--recall-timeout", "1", "--log-level", "error", "--guard", "off",
                 ]
             )
             while true {

@@ -17,7 +17,7 @@ final class RunningServer: Sendable {
             try builtProgram("layoutd"),
             [
                 "serve", "--export", self.directory.path, "--listen", "unix://\(self.places.file("socket"))",
-                "--state", self.places.file("state"), "--log-level", "error",
+                "--state", self.places.file("state"), "--log-level", "error", "--guard", "off",
             ]
         )
         let line = self.process.readLine()
