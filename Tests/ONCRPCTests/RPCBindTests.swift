@@ -86,6 +86,12 @@ private struct RPCBindProcess {
         (try? RawSocket(to: SocketAddress(unixDomainSocketPath: "/run/rpcbind.sock"))) != nil
     }
 
+    private static var listensOnTCP: Bool {
+        ["127.0.0.1", "::1"].allSatisfy { host in
+            (try? RawSocket(to: SocketAddress(ipAddress: host, port: 111))) != nil
+        }
+    }
+
     private let process: pid_t
 
     init() throws {
@@ -108,8 +114,9 @@ private struct RPCBindProcess {
         }
         if result != 0 { throw RawSocket.Failure(what: "posix_spawn", number: result) }
         self.process = process
-        let deadline = ContinuousClock.now + .seconds(5)
-        while !Self.isRunning, ContinuousClock.now < deadline { usleep(10_000) }
+        // It may first close every descriptor that it could have, and it listens on one transport after the other.
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !(Self.isRunning && Self.listensOnTCP), ContinuousClock.now < deadline { usleep(10_000) }
     }
 
     func stop() {
