@@ -71,6 +71,8 @@ int64_t lf_fsync(int descriptor, int data_only) {
     return lf_result(data_only ? fdatasync(descriptor) : fsync(descriptor));
 }
 
+int64_t lf_syncfs(int descriptor) { return lf_result(syncfs(descriptor)); }
+
 int64_t lf_pread(int descriptor, void *buffer, size_t size, int64_t offset) {
     return lf_result(pread(descriptor, buffer, size, offset));
 }

@@ -52,6 +52,9 @@ struct Restart: Sendable {
             longestLease: longestLease,
             handleKey: try previous?.handleKey ?? Host.randomOpaque16()
         )
+        // Without a store nobody knows what an earlier life was about to do. It is done, but a power cut could still leave
+        // a shift half made that no intent tells of.
+        if previous == nil { try export.synchronizeFileSystem() }
         try self.keep([.life(self.life)], .synced)
         if let previous, previous.hostBoot != hostBoot { try self.dropHolders() }
         try self.resolveIntents(export, support, epochs: previous ?? self.life)

@@ -3,6 +3,17 @@ import Glibc
 import LayoutCore
 
 extension ExportRoot {
+    /// Brings all of the export's filesystem to stable storage (`syncfs(2)`), which may take minutes.
+    ///
+    /// - Throws: ``LayoutCore/LayoutStatus/ioError``.
+    package func synchronizeFileSystem() throws(LinuxError) {
+        try checked(
+            uninterrupted { lf_syncfs(self.directory.number) },
+            "syncfs",
+            "bring the filesystem of '\(self.path)' to stable storage"
+        )
+    }
+
     /// Brings the names in the directory that holds a path's last component to stable storage (`fsync(2)`).
     ///
     /// As this process, not as a user: who may make a name in a directory need not be able to read it.

@@ -142,6 +142,8 @@ int64_t lf_probe_synchronous(int descriptor);
 /* FS_IOC_FSSETXATTR: asks for extents of `size` bytes, aligned so, unless somebody has asked for others. */
 int64_t lf_set_extent_size_hint(int descriptor, uint32_t size);
 int64_t lf_fsync(int descriptor, int data_only);
+/* Of the whole filesystem that the descriptor is on. */
+int64_t lf_syncfs(int descriptor);
 int64_t lf_pread(int descriptor, void *buffer, size_t size, int64_t offset);
 int64_t lf_pwrite(int descriptor, const void *buffer, size_t size, int64_t offset);
 /* The soft limit RLIMIT_FSIZE; UINT64_MAX for none. */
