@@ -71,18 +71,22 @@ def _checked(result, failed=-1):
     return result
 
 
-class Client:
-    """A connection to a server; a context manager."""
-
-    def __init__(self, url):
-        self._handle = _checked(_library.ll_connect(url.encode(), None), None)
-        self._callback = None
+class _Closed:
+    """What is closed at the end of a `with`."""
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.close()
+
+
+class Client(_Closed):
+    """A connection to a server; a context manager."""
+
+    def __init__(self, url):
+        self._handle = _checked(_library.ll_connect(url.encode(), None), None)
+        self._callback = None
 
     def close(self):
         if self._handle is not None:
@@ -100,17 +104,11 @@ class Client:
         self._callback = callback
 
 
-class File:
+class File(_Closed):
     """An open file; a context manager."""
 
     def __init__(self, handle):
         self._handle = handle
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
     def close(self):
         if self._handle is not None:
@@ -138,7 +136,7 @@ class File:
         return Mapping(self._handle, offset, length, writable, follow_content)
 
 
-class Mapping:
+class Mapping(_Closed):
     """Mapped bytes of a file; a context manager. `view` is a memoryview of them."""
 
     def __init__(self, handle, offset, length, writable, follow_content):
@@ -148,12 +146,6 @@ class Mapping:
         self._address = _checked(_library.ll_mmap(None, length, protection, flags, handle, offset), _MAP_FAILED)
         view = memoryview((ctypes.c_ubyte * length).from_address(self._address)).cast("B")
         self.view = view if writable else view.toreadonly()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
     def close(self):
         """Ends the mapping. The view, and what was sliced from it, must not be used any more."""
